@@ -1,0 +1,1 @@
+"""Values and ports of tenantproof: standard library only, no I/O."""

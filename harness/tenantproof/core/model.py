@@ -1,0 +1,257 @@
+"""
+What a scenario declares, as frozen values.
+
+The YAML border (`tenantproof.scenario`) turns a file into these; everything below works with these alone.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+EMPTY: Mapping[str, object] = MappingProxyType({})
+
+
+class QName(NamedTuple):
+    """A schema-qualified name, as pg_catalog spells it (never quoted)."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+class Command(enum.StrEnum):
+    """The four commands that a row level security policy can speak of."""
+
+    SELECT = "select"
+    INSERT = "insert"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+class Platform(enum.StrEnum):
+    SUPABASE = "supabase"
+    POSTGRES = "postgres"
+
+
+class ScopeKind(enum.StrEnum):
+    """Who may do a command on which rows, from nothing to everything."""
+
+    NONE = "none"
+    OWN = "own"
+    TENANT = "tenant"
+    ALL = "all"
+    WHERE = "where"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One scope; `predicate` is an SQL expression over the row, only for kind WHERE."""
+
+    kind: ScopeKind
+    predicate: str = ""
+
+    def __str__(self) -> str:
+        return f"where {self.predicate}" if self.kind is ScopeKind.WHERE else self.kind.value
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands in a file; line and column count from 1."""
+
+    path: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Locator:
+    """How one value (a tenant or an owner) is found from a row.
+
+    Either `path`, columns to follow along foreign keys, the last of which holds the value
+    (`("workflow_id", "organization_id")`), or `sql`, an expression over the row's columns.
+    """
+
+    path: tuple[str, ...] = ()
+    sql: str = ""
+
+    def __str__(self) -> str:
+        return self.sql or ".".join(self.path)
+
+
+class SystemRows(enum.StrEnum):
+    """What rows without a tenant are."""
+
+    SHARED = "shared"
+    PRIVATE = "private"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenancy:
+    """How the tenant and the owner of a relation's rows are found."""
+
+    tenant: Locator | None = None
+    owner: Locator | None = None
+    shared: bool = False
+    private: bool = False
+    system_rows: SystemRows = SystemRows.UNDECIDED
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Column -> template for the seeder, with {tenant.id} {tenant.name} {owner.id} {n} {uuid}."""
+    rows: int = 3
+    """Rows to seed per tenant."""
+    place: Place | None = None
+
+    @property
+    def decided(self) -> bool:
+        """Whether anything at all is known about whose the rows are."""
+        return self.shared or self.private or self.tenant is not None or self.owner is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """A table that says which user belongs to which tenant, and with which role."""
+
+    table: QName
+    user: str
+    tenant: str
+    role: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """An organization.  `id` is None until the scenario or the seeder gives it one."""
+
+    name: str
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """One line of `expect:`, flattened: for this table pattern, command and role, these scopes (a union).
+
+    `table` is None for the pattern "*"; `role` is None for a scalar (every persona), "*" for roles not named.
+    `breadth` orders commands: 0 exact, 1 read/write, 2 all.
+    """
+
+    table: QName | None
+    command: Command
+    breadth: int
+    role: str | None
+    scopes: tuple[Scope, ...]
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """A known finding that a person took responsibility for, until a date (ISO)."""
+
+    channel: str
+    object: str
+    reason: str
+    until: str
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """An HTTP endpoint whose answers must not hold another tenant's canary."""
+
+    name: str
+    method: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """How the application tells the database who is asking.
+
+    `login` is the role that connects (authenticator on Supabase); `role` is what it becomes for a signed-in
+    persona; `anon_role` for one without a token; `settings` are templates for SET LOCAL; `pre_request` a
+    function called first, as PostgREST's db-pre-request.
+    """
+
+    login: str | None = None
+    role: str = "authenticated"
+    anon_role: str = "anon"
+    settings: Mapping[str, str] = field(default_factory=dict)
+    pre_request: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """Which database to build: platform, migration files in order, schemas in scope."""
+
+    platform: Platform
+    migrations: tuple[Path, ...]
+    schemas: tuple[str, ...] = ("public",)
+    auto_expose_new_tables: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """Everything the user declared, checked as far as the file alone allows."""
+
+    name: str
+    path: str
+    database: Database
+    tenants: tuple[Tenant, ...]
+    roles: tuple[str, ...] = ()
+    """From strongest to weakest."""
+    memberships: tuple[Membership, ...] = ()
+    session: Session = field(default_factory=Session)
+    claims: Mapping[str, object] = field(default_factory=dict)
+    tables: Mapping[QName, Tenancy] = field(default_factory=dict)
+    expectations: tuple[Expectation, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    accepted: tuple[Acceptance, ...] = ()
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Dotted path in the file ("tables.workflows") -> where it stands, for later messages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """That a persona belongs to a tenant, and as what (None where the scenario has no roles)."""
+
+    tenant: str
+    role: str | None
+
+
+class PersonaKind(enum.StrEnum):
+    ANON = "anon"
+    OUTSIDER = "outsider"
+    DUAL = "dual"
+    MEMBER = "member"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persona:
+    """A user as the database sees it: memberships and, once minted, claims.
+
+    `user_id` is a deterministic uuid (None for anon).  `memberships` name tenants, not ids.
+    """
+
+    name: str
+    kind: PersonaKind
+    user_id: str | None = None
+    email: str | None = None
+    memberships: tuple[Member, ...] = ()
+
+    def roles_in(self, tenant: str) -> tuple[str, ...]:
+        """The roles this persona has in a tenant (empty where it is no member)."""
+        return tuple(member.role or "" for member in self.memberships if member.tenant == tenant)
+
+    @property
+    def tenants(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(member.tenant for member in self.memberships))

@@ -1,0 +1,67 @@
+"""The finished report: what every writer gets.  No clock, no I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tenantproof.core.finding import CellResult, Finding, Severity, Verdict
+from tenantproof.core.world import Unseeded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Something that was not tested (a relation out of reach, a table not filled), and why."""
+
+    object: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """The only part of a report that may differ between two runs with the same seed."""
+
+    started_at: str = ""
+    """ISO 8601, UTC."""
+    seconds: float = 0.0
+    phases: Mapping[str, float] = field(default_factory=dict)
+    reads_per_second: float = 0.0
+    """Matrix cells of command SELECT per second of wall time in their pipeline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One run of `check`, finished.
+
+    `relations` maps "schema.name" to a word for how its rows' tenant is found; `personas` are in matrix order;
+    `target` is a label without secrets; `statements` counts what the personas ran.
+    """
+
+    tool_version: str
+    scenario: str
+    scenario_path: str
+    target: str
+    server_version: str
+    seed: int
+    tenants: tuple[str, ...]
+    roles: tuple[str, ...]
+    personas: tuple[str, ...]
+    relations: Mapping[str, str]
+    cells: tuple[CellResult, ...]
+    findings: tuple[Finding, ...]
+    unseeded: tuple[Unseeded, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    notes: tuple[str, ...] = ()
+    patches: tuple[str, ...] = ()
+    statements: int = 0
+    rows_seeded: int = 0
+    timing: Timing = field(default_factory=Timing)
+
+    def count(self, verdict: Verdict) -> int:
+        """How many cells have this verdict."""
+        return Counter(cell.verdict for cell in self.cells)[verdict]
+
+    def gating(self, threshold: Severity) -> tuple[Finding, ...]:
+        """Findings at or above the threshold that nobody accepted."""
+        return tuple(f for f in self.findings if not f.accepted and f.severity.rank >= threshold.rank)
