@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import enum
 import hashlib
 from dataclasses import dataclass
@@ -47,8 +48,8 @@ class Verdict(enum.StrEnum):
 class CellResult:
     """The verdict of one cell of the matrix, and why.
 
-    `expected` and `observed` are words for people ("3 of 9 rows"); `entitled` tells whether the persona may do
-    the command on at least one row; `reason` is never empty for untested and error.
+    `expected` and `observed` are words for people ("3 of 9 rows"); `entitled` tells whether the persona may
+    do the command on at least one row; `reason` is never empty for untested and error.
     """
 
     object: str
@@ -107,7 +108,7 @@ class Finding:
     accepted: str = ""
     """The reason of the acceptance, where there is one that still counts."""
 
-    @property
+    @builtins.property
     def fingerprint(self) -> str:
         """Stable over runs, seeds, machines and wording: property, channel, object, command and cause."""
         text = "|".join((self.property, self.channel, self.object, self.command, self.cause))

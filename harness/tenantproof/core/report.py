@@ -34,8 +34,8 @@ class Timing:
 class Report:
     """One run of `check`, finished.
 
-    `relations` maps "schema.name" to a word for how its rows' tenant is found; `personas` are in matrix order;
-    `target` is a label without secrets; `statements` counts what the personas ran.
+    `relations` maps "schema.name" to a word for how its rows' tenant is found; `personas` are in matrix
+    order; `target` is a label without secrets; `statements` counts what the personas ran.
     """
 
     tool_version: str

@@ -1,0 +1,1 @@
+"""How far green can be trusted."""

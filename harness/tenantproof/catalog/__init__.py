@@ -1,0 +1,1 @@
+"""pg_catalog to Catalog: one introspection pass."""

@@ -1,0 +1,68 @@
+"""The two ports between the engine and the world outside: a target gives databases, a listener takes events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tenantproof.core.model import Persona
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """SQL that was applied (a migration or a patch): `path` as the user would write it, `text` the whole file."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handle:
+    """A database that is ready for a run.
+
+    `conninfo` connects as the observer, a role that sees every row and may SET SESSION AUTHORIZATION (or, on
+    targets that are not ours, SET ROLE); `owned` tells whether we made the database and may change it at will.
+    """
+
+    conninfo: str = field(repr=False)
+    label: str
+    server_version: str
+    owned: bool
+    sources: tuple[Source, ...] = ()
+    psql: str | None = None
+    """A psql program that fits the server, where there is one."""
+
+
+class Target(Protocol):
+    """Where databases come from."""
+
+    def database(self) -> AbstractContextManager[Handle]:
+        """A fresh database with the migrations (and patches) applied; nothing is left of it afterwards."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A persona, ready to act: the signed token, its decoded and verified claims, and what the session sets.
+
+    `settings` are (name, value) pairs for set_config(name, value, true), in order; the role is not among them.
+    """
+
+    persona: Persona
+    login: str | None
+    role: str
+    settings: tuple[tuple[str, str], ...]
+    claims: Mapping[str, object] = field(default_factory=dict)
+    token: str | None = field(default=None, repr=False)
+    pre_request: str | None = None
+
+
+class Progress(Protocol):
+    """Narration for people, on stderr; never part of a result."""
+
+    def __call__(self, message: str) -> None: ...
+
+
+SILENT: Callable[[str], None] = lambda _message: None  # noqa: E731

@@ -1,0 +1,1 @@
+"""Personas, claims, minted tokens, and what a session sets for them."""

@@ -1,0 +1,1 @@
+"""Intent: who should see what, computed from the scenario alone, never from policies."""

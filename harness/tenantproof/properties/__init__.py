@@ -1,0 +1,1 @@
+"""The verdicts: pure functions over observations."""

@@ -1,0 +1,1 @@
+"""YAML to Scenario: positions, models, did-you-mean, JSON Schema."""

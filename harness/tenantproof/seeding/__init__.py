@@ -1,0 +1,1 @@
+"""Rows with known tenant and owner, for any schema."""
