@@ -96,9 +96,7 @@ class Policy:
 
     def applies_to(self, command: Command, roles: frozenset[str]) -> bool:
         """Whether the policy speaks of *command* for somebody who has the privileges of *roles*."""
-        return self.command in (None, command) and (
-            "public" in self.roles or not roles.isdisjoint(self.roles)
-        )
+        return self.command in (None, command) and ("public" in self.roles or not roles.isdisjoint(self.roles))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
