@@ -91,9 +91,7 @@ class MissingExtra(TargetError):
 class MigrationError(TargetError):
     """A migration (or patch) failed; names file, line and statement."""
 
-    def __init__(
-        self, *, path: str, line: int, statement: str, sqlstate: str, message: str, hint: str = ""
-    ) -> None:
+    def __init__(self, *, path: str, line: int, statement: str, sqlstate: str, message: str, hint: str = "") -> None:
         self.path, self.line, self.statement = path, line, statement
         self.sqlstate, self.message = sqlstate, message
         excerpt = "\n".join(f"    {row}" for row in statement.strip().splitlines()[:6])

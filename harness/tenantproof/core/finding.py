@@ -100,6 +100,8 @@ class Finding:
     personas: tuple[str, ...]
     evidence: tuple[Evidence, ...]
     replay: str
+    commands: tuple[Command, ...] = ()
+    """All commands that the cause opens, `command` among them."""
     policy: str | None = None
     policy_text: str = ""
     file: str | None = None

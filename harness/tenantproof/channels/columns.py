@@ -1,0 +1,76 @@
+"""Which columns an attempt may set, and to what, so that nothing but a policy can refuse it."""
+
+from __future__ import annotations
+
+from tenantproof.channels.stand import Stand
+from tenantproof.core.catalog import Column, ConstraintKind, Relation
+from tenantproof.core.model import Tenancy
+from tenantproof.core.world import Draft
+
+
+def harmless(stand: Stand, privilege: str) -> str | None:
+    """A column that can be given one constant in every row: in no key, no check, no tenancy; None: there is none.
+
+    Among the columns on which the role holds the privilege; where it holds none at all, among all columns, since
+    then the attempt only witnesses the refusal.
+    """
+    allowed = stand.writable(privilege) or stand.visible
+    candidates = [name for name in stand.plain_columns if name in allowed]
+    bound = anchors(stand.relation, stand.tenancy)
+    return next((name for name in candidates if name not in bound), None)
+
+
+def plain_columns(relation: Relation) -> tuple[str, ...]:
+    """Columns outside keys that an UPDATE may set, best first: free text before the rest, unchecked before checked."""
+    keyed = {name for index in relation.indexes if index.unique for name in index.columns}
+    keyed |= {name for fk in relation.foreign_keys for name in fk.columns}
+    checked = {
+        name
+        for constraint in relation.constraints
+        if constraint.kind in (ConstraintKind.CHECK, ConstraintKind.EXCLUSION)
+        for name in constraint.columns
+    }
+    free = [column for column in relation.columns if column.name not in keyed and settable(column)]
+    return tuple(column.name for column in sorted(free, key=lambda column: _cost(column, column.name in checked)))
+
+
+def _cost(column: Column, checked: bool) -> tuple[bool, bool, bool, bool, int]:
+    named_updated = column.name.startswith("updated")
+    return (checked or column.is_domain, named_updated, column.not_null, column.category != "S", column.position)
+
+
+def settable(column: Column) -> bool:
+    """Whether an INSERT or UPDATE may give the column a value at all."""
+    return not column.generated and column.identity != "a"
+
+
+def anchors(relation: Relation, tenancy: Tenancy) -> frozenset[str]:
+    """The columns that say whose a row is: first steps of the tenancy paths, and the partition key's columns."""
+    first_steps = {loc.path[0] for loc in (tenancy.tenant, tenancy.owner) if loc is not None and loc.path}
+    by_expression = {
+        column.name
+        for column in relation.columns
+        for loc in (tenancy.tenant, tenancy.owner)
+        if loc is not None and loc.sql and column.name in loc.sql
+    }
+    partitioned = {column.name for column in relation.columns if column.name in relation.partition_key}
+    return frozenset(first_steps | by_expression | partitioned)
+
+
+def bearings(relation: Relation, tenancy: Tenancy, draft: Draft) -> dict[str, str | None]:
+    """The columns and values that make any row of *relation* a row of the draft's tenant and owner.
+
+    The tenancy's own columns, and all columns of foreign keys that carry one of them: a composite key must move
+    as a whole.  Key columns that are no part of the tenancy stay as they are.
+    """
+    moved = {name for name in anchors(relation, tenancy) if name in draft.values and name not in relation.partition_key}
+    for foreign_key in relation.foreign_keys:
+        if moved & set(foreign_key.columns):
+            moved |= set(foreign_key.columns)
+    own_key = set(relation.primary_key) - anchors(relation, tenancy)
+    wanted = [
+        column.name
+        for column in relation.columns
+        if column.name in moved - own_key and column.name in draft.values and settable(column)
+    ]
+    return {name: draft.values[name] for name in wanted}

@@ -1,0 +1,39 @@
+"""Deleting rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tenantproof.channels import statements
+from tenantproof.channels.registry import channel
+from tenantproof.channels.stand import Stand
+from tenantproof.core.attempt import Attempt, Form
+from tenantproof.core.model import Command
+
+
+@channel(
+    "DELETE",
+    command=Command.DELETE,
+    title="Rows of {object} are deleted by people who may not delete them.",
+    fix="Compare the row's tenant (and owner) with the caller in the DELETE policy's USING, and bind role checks to "
+    "the row's tenant.  Do not rely on the SELECT policy: a DELETE that reads no column does not ask it.",
+)
+def delete_rows(stand: Stand) -> Iterator[Attempt]:
+    """A DELETE without WHERE and RETURNING reads no column, so PostgreSQL asks the DELETE policies alone; one with a
+    WHERE must also pass the SELECT policies.  Both are tried."""
+    yield _delete(stand, Form.BLIND, "delete every row, reading none")
+    if stand.holds("DELETE") and stand.holds("SELECT"):
+        yield _delete(stand, Form.FILTERED, "delete every row that can be found")
+
+
+def _delete(stand: Stand, form: Form, aim: str) -> Attempt:
+    filter_column = stand.key_columns[0] if form is Form.FILTERED else None
+    return Attempt(
+        relation=stand.name,
+        command=Command.DELETE,
+        channel="DELETE",
+        form=form,
+        sql=statements.delete(stand.through, filter_column),
+        aim=aim,
+        watch=stand.watch,
+    )

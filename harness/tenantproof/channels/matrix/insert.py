@@ -1,0 +1,82 @@
+"""Adding rows: one's own, somebody else's, and rows planted in other tenants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tenantproof.channels import statements
+from tenantproof.channels.registry import channel
+from tenantproof.channels.stand import Stand
+from tenantproof.core.attempt import Attempt, Form
+from tenantproof.core.model import Command
+from tenantproof.core.world import Draft, Row
+
+
+@channel(
+    "INSERT",
+    command=Command.INSERT,
+    title="Rows can be planted in {object} for people who did not ask for them.",
+    fix="Compare the new row's tenant (and owner) with the caller in the INSERT policy's WITH CHECK, and bind role "
+    "checks to the row's tenant.",
+)
+def insert_rows(stand: Stand) -> Iterator[Attempt]:
+    """An INSERT without RETURNING asks only the WITH CHECK of the INSERT policies.  Valid rows are tried for the own
+    tenant and for every other one, with oneself and with others as the owner."""
+    if not stand.holds("INSERT"):
+        yield _witness(stand)
+        return
+    seen = set()
+    for draft in stand.drafts:
+        for values in (_as_mine(stand, draft), draft.values):
+            kind = (draft.tenant, _owner_kind(stand, draft, values))
+            if kind not in seen:
+                seen.add(kind)
+                yield _insert(stand, draft, values)
+
+
+def _witness(stand: Stand) -> Attempt:
+    """Without the privilege the statement is refused before a value is looked at."""
+    return Attempt(
+        relation=stand.name,
+        command=Command.INSERT,
+        channel="INSERT",
+        form=Form.VALUES,
+        sql=statements.insert_defaults(stand.through),
+        aim="add a row",
+        watch=stand.watch,
+    )
+
+
+def _insert(stand: Stand, draft: Draft, values: Mapping[str, str | None]) -> Attempt:
+    names = {id: name for name, id in stand.tenant_ids.items()}
+    whose = names.get(draft.tenant or "", "nobody") if stand.tenancy.tenant else "a user"
+    allowed = stand.writable("INSERT")
+    granted = {name: value for name, value in values.items() if not allowed or name in allowed}
+    return Attempt(
+        relation=stand.name,
+        command=Command.INSERT,
+        channel="INSERT",
+        form=Form.VALUES,
+        sql=statements.insert(stand.through, statements.values_of(granted or values)),
+        aim=f"add a row for {whose}",
+        watch=stand.watch,
+        row=Row(key=(), tenant=draft.tenant, owner=_owner_in(stand, draft, values)),
+    )
+
+
+def _as_mine(stand: Stand, draft: Draft) -> Mapping[str, str | None]:
+    """The draft with the persona as its owner, where the owner is a column of its own."""
+    owner = stand.tenancy.owner
+    if owner is None or len(owner.path) != 1 or stand.persona.user_id is None:
+        return draft.values
+    return {**draft.values, owner.path[0]: stand.persona.user_id}
+
+
+def _owner_kind(stand: Stand, draft: Draft, values: Mapping[str, str | None]) -> str:
+    who = _owner_in(stand, draft, values)
+    return "oneself" if who is not None and who == stand.persona.user_id else "another"
+
+
+def _owner_in(stand: Stand, draft: Draft, values: Mapping[str, str | None]) -> str | None:
+    owner = stand.tenancy.owner
+    return values.get(owner.path[0]) if owner is not None and len(owner.path) == 1 else draft.owner

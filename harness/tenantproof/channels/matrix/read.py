@@ -1,0 +1,46 @@
+"""Reading rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tenantproof.channels import statements
+from tenantproof.channels.registry import channel
+from tenantproof.channels.stand import Stand
+from tenantproof.core.attempt import Attempt, Form
+from tenantproof.core.catalog import RelationKind
+from tenantproof.core.model import Command
+
+
+@channel(
+    "READ",
+    command=Command.SELECT,
+    title="Rows of {object} are read by people they do not belong to.",
+    fix="Compare the row's tenant (and owner) with the caller in the SELECT policy's USING, for every policy that "
+    "applies: permissive policies are or-ed, so one loose one opens the table.",
+    cwe=639,
+)
+def read_rows(stand: Stand) -> Iterator[Attempt]:
+    """A SELECT without conditions returns every row that the SELECT policies let through.  Permissive policies are
+    or-ed, so the loosest one decides."""
+    if stand.relation.kind is RelationKind.VIEW:
+        yield _read(stand, statements.read_belonging(stand.through, *_belonging(stand)))
+        return
+    columns = stand.key_columns
+    readable = stand.writable("SELECT")
+    if readable and not readable >= set(columns):
+        columns = tuple(column for column in stand.relation.column_names if column in readable)
+    yield _read(stand, statements.read(stand.through, columns))
+
+
+def _read(stand: Stand, sql: str) -> Attempt:
+    return Attempt(
+        relation=stand.name, command=Command.SELECT, channel="READ", form=Form.READ, sql=sql, aim="read every row"
+    )
+
+
+def _belonging(stand: Stand) -> tuple[str | None, str | None]:
+    """The view's columns that say whose a row is."""
+    locators = (stand.tenancy.tenant, stand.tenancy.owner)
+    tenant, owner = (loc.path[0] if loc is not None and loc.path else None for loc in locators)
+    return tenant, owner

@@ -1,0 +1,159 @@
+"""Changing rows: other people's rows, rows that move across the border, rows that are stolen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tenantproof.channels import statements
+from tenantproof.channels.columns import bearings, harmless, settable
+from tenantproof.channels.registry import channel
+from tenantproof.channels.stand import Stand
+from tenantproof.core.attempt import Attempt, Form, Stage
+from tenantproof.core.model import Command
+from tenantproof.core.world import Draft, Row
+from tenantproof.oracle.entitlement import Stance
+
+
+@channel(
+    "UPDATE",
+    command=Command.UPDATE,
+    title="Rows of {object} are changed by people who may not change them.",
+    fix="Compare the row's tenant (and owner) with the caller in the UPDATE policy's USING, and bind role checks to "
+    "the row's tenant.  Do not rely on the SELECT policy: an UPDATE that reads no column does not ask it.",
+)
+def change_rows(stand: Stand) -> Iterator[Attempt]:
+    """An UPDATE without WHERE and RETURNING reads no column, so PostgreSQL asks the UPDATE policies alone; one with
+    a WHERE must also pass the SELECT policies.  Both are tried, since the SELECT policy can hide a loose UPDATE
+    policy."""
+    if not stand.holds("UPDATE"):
+        yield _update(stand, "UPDATE", Form.BLIND, {_first(stand): None}, "change every row")
+        return
+    column = harmless(stand, "UPDATE")
+    if column is None:
+        yield from _rewrite_keys(stand)
+        return
+    value = _constant(stand, column)
+    yield _update(stand, "UPDATE", Form.BLIND, {column: value}, "change every row, reading none")
+    yield _update(stand, "UPDATE", Form.FILTERED, {column: value}, "change every row that can be found")
+
+
+@channel(
+    "UPDATE-MOVE",
+    command=Command.UPDATE,
+    title="Rows of {object} can be moved to people they were not meant for.",
+    fix="Give the UPDATE policy a WITH CHECK that compares the new row's tenant (and owner) with the caller, or leave "
+    "WITH CHECK out: PostgreSQL then applies USING to the new row too.",
+)
+def move_rows(stand: Stand) -> Iterator[Attempt]:
+    """USING guards the row as it was.  With a loose WITH CHECK the row as it becomes is not compared with the caller,
+    so a member can hand one of their rows to another tenant: planted data, or a row that vanishes from its own."""
+    if not stand.holds("UPDATE"):
+        return
+    own = next(stand.rows_with(Command.UPDATE, Stance.REQUIRED, Stance.ALLOWED), None)
+    if own is None:
+        return
+    for draft in _drafts_elsewhere(stand, own):
+        changes = _writable(stand, bearings(stand.relation, stand.tenancy, draft))
+        if changes:
+            yield _update(stand, "UPDATE-MOVE", Form.BLIND, changes, _to_whom(stand, draft), stand.alone(own))
+
+
+@channel(
+    "UPDATE-STEAL",
+    command=Command.UPDATE,
+    title="Other people's rows of {object} can be taken over by changing whose they are.",
+    fix="Compare the row as it was with the caller in USING: a WITH CHECK on the new row alone lets anybody claim "
+    "any row.",
+)
+def steal_rows(stand: Stand) -> Iterator[Attempt]:
+    """Where USING is loose and WITH CHECK strict, changing somebody else's row is refused unless the same statement
+    makes the row one's own: then WITH CHECK is satisfied and the row is stolen."""
+    if not stand.holds("UPDATE"):
+        return
+    mine = next((draft for draft in stand.drafts if _may_have(stand, draft)), None)
+    if mine is None:
+        return
+    changes = {**_writable(stand, bearings(stand.relation, stand.tenancy, mine)), **_my_name(stand)}
+    if not changes or not stand.writable("UPDATE") >= changes.keys():
+        return
+    for row in stand.one_of_each_tenant(Command.UPDATE, Stance.FORBIDDEN):
+        aim = "make somebody else's row one's own"
+        yield _update(stand, "UPDATE-STEAL", Form.BLIND, changes, aim, stand.alone(row))
+
+
+def _rewrite_keys(stand: Stand) -> Iterator[Attempt]:
+    """Where every column is a key: each kind of row alone, given the key value that it already has."""
+    key = stand.relation.primary_key
+    if not key or key[0] not in stand.writable("UPDATE"):
+        return
+    for row in stand.one_of_each_tenant(Command.UPDATE, *Stance):
+        aim = "write somebody's row, reading none"
+        yield _update(stand, "UPDATE", Form.BLIND, {key[0]: row.key[0]}, aim, stand.alone(row))
+
+
+def _update(
+    stand: Stand, channel_id: str, form: Form, changes: dict[str, str | None], aim: str, stage: Stage | None = None
+) -> Attempt:
+    filter_column = stand.key_columns[0] if form is Form.FILTERED else None
+    return Attempt(
+        relation=stand.name,
+        command=Command.UPDATE,
+        channel=channel_id,
+        form=form,
+        sql=statements.update(stand.through, statements.values_of(changes), filter_column),
+        aim=aim,
+        watch=stand.watch,
+        stage=stage,
+    )
+
+
+def _constant(stand: Stand, column: str) -> str | None:
+    """A value that is valid in the column: one that a valid row has."""
+    for draft in stand.drafts:
+        if draft.values.get(column) is not None:
+            return draft.values[column]
+    return None
+
+
+def _first(stand: Stand) -> str:
+    """Any column at all: without the privilege the statement is refused before a value is looked at."""
+    return next(column.name for column in stand.relation.columns if settable(column) and column.name in stand.visible)
+
+
+def _writable(stand: Stand, changes: dict[str, str | None]) -> dict[str, str | None]:
+    """The changes, or nothing where the role lacks the column privilege for one of them."""
+    return changes if stand.writable("UPDATE") >= changes.keys() else {}
+
+
+def _drafts_elsewhere(stand: Stand, own: Row) -> Iterator[Draft]:
+    """One draft per place where *own* must not go."""
+    seen = set()
+    for draft in stand.drafts:
+        row = Row(key=own.key, tenant=draft.tenant, owner=draft.owner, flags=own.flags)
+        if draft.tenant != own.tenant and row.owner is not None and stand.tenancy.tenant is None:
+            continue
+        kind = draft.tenant if draft.tenant != own.tenant else "owner"
+        if kind not in seen and stand.stance(Command.UPDATE, row) is Stance.FORBIDDEN:
+            seen.add(kind)
+            yield draft
+
+
+def _may_have(stand: Stand, draft: Draft) -> bool:
+    if stand.tenancy.tenant is not None:
+        return draft.tenant in stand.own_tenants
+    return draft.owner is not None and stand.tenancy.owner is not None
+
+
+def _my_name(stand: Stand) -> dict[str, str | None]:
+    """The owner column with the persona in it, where the owner is a column of its own."""
+    owner = stand.tenancy.owner
+    if owner is None or len(owner.path) != 1 or owner.path[0] in stand.relation.primary_key:
+        return {}
+    return {owner.path[0]: stand.persona.user_id}
+
+
+def _to_whom(stand: Stand, draft: Draft) -> str:
+    names = {id: name for name, id in stand.tenant_ids.items()}
+    if draft.tenant in stand.foreign_tenants:
+        return f"move one's own row to {names[draft.tenant]}"
+    return "hand one's own row to another user" if draft.tenant else "move one's own row to nobody"

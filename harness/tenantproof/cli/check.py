@@ -1,0 +1,71 @@
+"""`tenantproof check`: the headline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tenantproof.cli.options import SEVERITIES, color_option, patch_option, scenario_argument, seed_option
+
+
+@click.command("check")
+@scenario_argument
+@seed_option
+@patch_option
+@click.option(
+    "-r", "--report", "reports", multiple=True, metavar="FORMAT=PATH", help="Write a report: json, html or text."
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(SEVERITIES),
+    default="medium",
+    show_default=True,
+    help="Exit 1 for findings of this severity or worse.",
+)
+@click.option("--strict", is_flag=True, help="Exit 4 for every cell that was not tested.")
+@click.option("--exit-zero", is_flag=True, help="Turn exit codes 1 and 4 into 0.")
+@click.option("-q", "--quiet", is_flag=True, help="No narration on stderr.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every table, not only the surprising ones.")
+@color_option
+def command(
+    scenario: Path,
+    seed: int,
+    patches: tuple[Path, ...],
+    reports: tuple[str, ...],
+    fail_on: str,
+    strict: bool,
+    exit_zero: bool,
+    quiet: bool,
+    verbose: bool,
+    color: str,
+) -> int:
+    """Prove that the tenants of SCENARIO are isolated, or show the leak.
+
+    Builds the database from the migrations, seeds it, and tries every command on every relation as every persona;
+    nothing is left of it afterwards.  Exit codes: 0 isolated, 1 a leak, 2 wrong scenario or command line, 3 no
+    suitable database, 4 something could not be tested, 5 nothing to check, 130 interrupted.
+    """
+    from tenantproof.cli.session import console, exit_code, narrate, run_check, threshold
+    from tenantproof.core.finding import Severity
+    from tenantproof.core.ports import SILENT
+    from tenantproof.reports.files import parse_specs, write_to
+    from tenantproof.reports.terminal import render
+
+    destinations = parse_specs(reports)
+    report = run_check(scenario, seed=seed, patches=patches, say=SILENT if quiet else narrate)
+    for destination in destinations:
+        write_to(report, destination)
+    paths = [destination.path for destination in destinations if not destination.is_stdout]
+    fails = threshold(fail_on)
+    code = exit_code(report, fails, strict=strict)
+    code = 0 if exit_zero and code in (1, 4) else code
+    render(
+        report,
+        console(color),
+        verbose=verbose,
+        paths=paths,
+        threshold=fails or Severity.CRITICAL,
+        exit_code=code,
+    )
+    return code

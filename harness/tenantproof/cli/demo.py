@@ -1,0 +1,61 @@
+"""`tenantproof demo`: what the tool does, shown on a sample database, clean and with a planted leak."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tenantproof.cli.options import color_option, seed_option
+
+LEAK = "fixtures/workflow_saas/leaks/01-*.sql"
+
+
+@click.command("demo")
+@seed_option
+@click.option(
+    "--reports",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("reports"),
+    show_default=True,
+    help="Folder for the two HTML reports.",
+)
+@color_option
+def command(seed: int, folder: Path, color: str) -> int:
+    """Check a sample SaaS database, then once more with a planted leak, so that you see what a finding looks like."""
+    from tenantproof.cli.session import console, exit_code, run_check
+    from tenantproof.core.errors import TargetError
+    from tenantproof.core.finding import Severity
+    from tenantproof.reports.files import write_report
+    from tenantproof.reports.terminal import render
+
+    root = sample_root()
+    scenario = root / "scenarios" / "workflow_saas.tenancy.yaml"
+    leak = next(iter(sorted(root.glob(LEAK))), None)
+    if leak is None:
+        raise TargetError(f"the sample database is not there: nothing matches {root / LEAK}")
+    screen = console(color)
+    codes = []
+    for title, name, patches in (
+        ("1. The sample database as it should be", "demo-clean.html", ()),
+        (f"2. The same with one mistake planted: {leak.name}", "demo-leak.html", (leak,)),
+    ):
+        screen.rule(title, align="left")
+        report = run_check(scenario, seed=seed, patches=patches)
+        code = exit_code(report, Severity.MEDIUM, strict=False)
+        written = write_report(report, f"html={folder / name}")
+        render(report, screen, verbose=False, paths=[written.path], threshold=Severity.MEDIUM, exit_code=code)
+        codes.append(code)
+    screen.print("\nThe first run must exit 0 and the second 1; that is how a build turns red.")
+    screen.print("Next: write a scenario of your own (docs/scenario.md), then: tenantproof check SCENARIO")
+    return 0 if codes == [0, 1] else 70
+
+
+def sample_root() -> Path:
+    """The folder that holds the sample's scenarios and fixtures: in the installed package, or the source tree."""
+    import tenantproof
+
+    package = Path(tenantproof.__file__).parent
+    installed = package / "sample"
+    return installed if installed.is_dir() else package.parents[1]

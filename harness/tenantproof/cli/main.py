@@ -1,0 +1,79 @@
+"""The command line: verbs are imported when they are called, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from tenantproof import __version__
+from tenantproof.core.errors import TenantproofError
+
+VERBS = {
+    "check": "Prove that tenants are isolated, or show the leak.",
+    "demo": "Run the main job on a sample database, then once more with a planted leak.",
+    "replay": "Run a finding again: does it still leak?",
+    "schema": "Print the JSON Schema of the scenario file.",
+    "validate": "Check scenario files only; touches no database.",
+}
+"""Verb -> its one-line help; the module tenantproof.cli.VERB holds the command."""
+
+
+class Verbs(click.Group):
+    """A group that imports a verb's module only when the verb is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return sorted(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"tenantproof.cli.{cmd_name}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Verbs"):
+            formatter.write_dl(sorted(VERBS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with the nearest verb for a typo."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from tenantproof.core.errors import did_you_mean
+
+            ctx.fail(f"no verb '{args[0]}': {did_you_mean(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="tenantproof")
+def cli() -> None:
+    """Prove that one tenant cannot read, infer, write or destroy another's data in PostgreSQL or Supabase."""
+
+
+def main() -> None:
+    """The program.  Errors meant for people end with their exit code; Ctrl-C ends with 130 after cleaning up."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return the exit code of UX 2.4."""
+    try:
+        answer = cli.main(args=arguments, prog_name="tenantproof", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("interrupted; everything was cleaned up", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except TenantproofError as error:
+        click.echo(str(error), err=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        click.echo("interrupted; everything was cleaned up", err=True)
+        return 130
+    return answer if isinstance(answer, int) else 0

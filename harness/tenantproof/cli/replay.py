@@ -1,0 +1,45 @@
+"""`tenantproof replay`: run one finding again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tenantproof.cli.options import patch_option, scenario_argument, seed_option
+
+
+@click.command("replay")
+@click.argument("fingerprint")
+@scenario_argument
+@seed_option
+@patch_option
+@click.option("--script", is_flag=True, help="Print the psql script and do not run it.")
+def command(fingerprint: str, scenario: Path, seed: int, patches: tuple[Path, ...], script: bool) -> int:
+    """Run the finding FINGERPRINT of SCENARIO again, with psql alone, on a freshly seeded database.
+
+    Exit code 1: it still leaks; 0: it is fixed.
+    """
+    from tenantproof.cli.session import narrate, run_check
+    from tenantproof.core.finding import Finding
+    from tenantproof.core.ports import Handle
+    from tenantproof.core.report import Report
+    from tenantproof.engine.psql import run_script
+
+    found: list[Finding] = []
+
+    def show(handle: Handle, report: Report) -> None:
+        for finding in report.findings:
+            if finding.fingerprint.startswith(fingerprint):
+                found.append(finding)
+                click.echo(finding.replay if script else run_script(handle, finding.replay))
+
+    if len(fingerprint) < 4:
+        raise click.UsageError("give at least four characters of the fingerprint")
+    report = run_check(scenario, seed=seed, patches=patches, say=narrate, then=show)
+    if not found:
+        others = ", ".join(finding.fingerprint for finding in report.findings) or "none"
+        click.echo(f"FIXED  {fingerprint}: this run does not find it any more (its findings: {others})")
+        return 0
+    click.echo(f"STILL LEAKS  {found[0].fingerprint}  {found[0].object}: {found[0].title}")
+    return 1

@@ -1,0 +1,129 @@
+"""Attempts, and all that a persona can perceive of them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tenantproof.core.model import Command, QName
+from tenantproof.core.world import Key, Row
+
+
+class Form(enum.StrEnum):
+    """How a write finds its rows.
+
+    PostgreSQL adds the SELECT policies to an UPDATE or DELETE that reads a column, so a loose write policy stays
+    hidden unless the write is tried blind too (docs: CREATE POLICY, "Policies Applied by Command Type").
+    """
+
+    READ = "read"
+    FILTERED = "filtered"
+    BLIND = "blind"
+    VALUES = "values"
+    UPSERT = "upsert"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What the observer does to the relation before the persona acts, to be undone with the attempt.
+
+    Only the rows with these keys stay in the relation; the others go with triggers and foreign keys off, so that
+    a blind write meets exactly the rows in question and nothing else can refuse it.
+    """
+
+    relation: QName
+    key_columns: tuple[str, ...]
+    keep: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One statement that a persona runs against one relation.
+
+    `aim` says in words what it is after; `watch` are the relations whose rows are compared afterwards.
+    """
+
+    relation: QName
+    command: Command
+    channel: str
+    form: Form
+    sql: str
+    aim: str
+    watch: tuple[QName, ...] = ()
+    stage: Stage | None = None
+    row: Row | None = None
+    """For INSERT: whose row it would be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What a persona perceives of one statement: rows as text, the row count, or the refusal."""
+
+    rows: tuple[tuple[str | None, ...], ...] = ()
+    count: int = 0
+    sqlstate: str | None = None
+    message: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Whether the database said no, for whatever reason."""
+        return self.sqlstate is not None
+
+    @property
+    def denied(self) -> bool:
+        """Refused for want of privilege or by a row level security policy (SQLSTATE 42501)."""
+        return self.sqlstate == "42501"
+
+    @property
+    def passed_policy(self) -> bool:
+        """Refused by a constraint: PostgreSQL asks the policies first, so they had let the row through."""
+        return self.sqlstate is not None and self.sqlstate.startswith("23")
+
+    def in_words(self) -> str:
+        """One line for a person."""
+        if self.sqlstate is not None:
+            return f"{self.sqlstate} {self.message}"
+        return f"{self.count} row{'' if self.count == 1 else 's'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One row that an attempt inserted (no before), deleted (no after) or changed."""
+
+    relation: QName
+    before: Row | None
+    after: Row | None
+
+    @property
+    def command(self) -> Command:
+        if self.before is None:
+            return Command.INSERT
+        return Command.DELETE if self.after is None else Command.UPDATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """An attempt, what the persona perceived, and what the observer saw change."""
+
+    attempt: Attempt
+    observation: Observation
+    changes: tuple[Change, ...] = ()
+    control: Observation | None = None
+    """The same statement as the observer, where one was needed to interpret a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Rows of one relation by row version (tableoid and ctid as text)."""
+
+    rows: Mapping[str, Row] = field(default_factory=dict)
+
+    def changes(self, relation: QName, later: Snapshot) -> tuple[Change, ...]:
+        """What differs in *later*.  A row keeps its version unless it was written."""
+        gone = {row.key: row for version, row in self.rows.items() if version not in later.rows}
+        came = {row.key: row for version, row in later.rows.items() if version not in self.rows}
+        return tuple(
+            Change(relation=relation, before=gone.get(key), after=came.get(key))
+            for key in sorted(gone.keys() | came.keys(), key=lambda key: tuple(map(str, key)))
+        )

@@ -1,0 +1,39 @@
+"""What the engine tells its listeners: a closed set of events, in the order in which things happen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tenantproof.core.finding import CellResult, Finding
+from tenantproof.core.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseStarted:
+    """A phase begins; `what` is a line for people."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellChecked:
+    """One cell of the matrix has its verdict."""
+
+    cell: CellResult
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRaised:
+    """One root cause was found."""
+
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The run is over; always the last event."""
+
+    report: Report
+
+
+Event = PhaseStarted | CellChecked | FindingRaised | RunFinished

@@ -1,0 +1,98 @@
+"""Run the attempts of one persona and say what each of them did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tenantproof.core.attempt import Attempt, Change, Observation, Outcome, Snapshot
+from tenantproof.core.model import QName
+from tenantproof.core.ports import Identity
+from tenantproof.core.world import Key
+from tenantproof.engine.scripts import Script, Watch, as_persona, as_the_observer, as_the_persona
+from tenantproof.engine.wire import Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the observer knows before anybody acts: every watched relation's query and rows."""
+
+    watches: Mapping[QName, Watch]
+    before: Mapping[QName, Snapshot]
+    seeded: Mapping[QName, frozenset[Key]]
+
+    def watched_by(self, attempt: Attempt) -> Mapping[QName, Watch]:
+        return {name: self.watches[name] for name in attempt.watch if name in self.watches}
+
+
+class Bench:
+    """One persona on one wire.  The session is the persona whenever an attempt starts, as PostgREST makes it."""
+
+    def __init__(self, wire: Wire, identity: Identity, ground: Ground) -> None:
+        self._wire = wire
+        self._identity = identity
+        self._ground = ground
+        wire.restart(as_persona(identity))
+
+    def read(self, attempts: Sequence[Attempt]) -> list[Outcome]:
+        """Run attempts that change nothing."""
+        answers = self._wire.run([(attempt.sql,) for attempt in attempts])
+        return [Outcome(attempt=a, observation=said[-1]) for a, said in zip(attempts, answers, strict=True)]
+
+    def write(self, attempts: Sequence[Attempt]) -> list[Outcome]:
+        """Run attempts that may change rows; those that were not refused say what changed.
+
+        Two passes: most attempts are refused or touch nothing, and only the others are run again with the
+        observer reading the relation afterwards.
+        """
+        scripts = [as_the_persona(attempt, self._identity, {}) for attempt in attempts]
+        answers = self._run(scripts)
+        acted = [script.acted(said) for script, said in zip(scripts, answers, strict=True)]
+        touched = [i for i, observation in enumerate(acted) if not observation.refused and observation.count]
+        changes = self._changes([attempts[i] for i in touched])
+        by_index = dict(zip(touched, changes, strict=True))
+        return [
+            Outcome(attempt=attempt, observation=observation, changes=by_index.get(i, ()))
+            for i, (attempt, observation) in enumerate(zip(attempts, acted, strict=True))
+        ]
+
+    def control(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """The same outcomes with what the observer gets for the same statement."""
+        scripts = [as_the_observer(outcome.attempt, {}) for outcome in outcomes]
+        answers = self._run(scripts)
+        return [
+            replace(outcome, control=script.acted(said))
+            for outcome, script, said in zip(outcomes, scripts, answers, strict=True)
+        ]
+
+    def _changes(self, attempts: Sequence[Attempt]) -> list[tuple[Change, ...]]:
+        watched = [self._ground.watched_by(attempt) for attempt in attempts]
+        scripts = [
+            as_the_persona(attempt, self._identity, watches) for attempt, watches in zip(attempts, watched, strict=True)
+        ]
+        answers = self._run(scripts)
+        return [
+            self._compare(attempt, watches, script.seen(said))
+            for attempt, watches, script, said in zip(attempts, watched, scripts, answers, strict=True)
+        ]
+
+    def _compare(
+        self, attempt: Attempt, watches: Mapping[QName, Watch], seen: Sequence[Observation]
+    ) -> tuple[Change, ...]:
+        found: list[Change] = []
+        for (name, watch), observation in zip(watches.items(), seen, strict=False):
+            before = _on_stage(self._ground.before[name], attempt)
+            after = watch.rows(observation, self._ground.seeded.get(name, frozenset()))
+            found.extend(before.changes(name, after))
+        return tuple(found)
+
+    def _run(self, scripts: Sequence[Script]) -> list[tuple[Observation, ...]]:
+        return self._wire.run([script.statements for script in scripts])
+
+
+def _on_stage(before: Snapshot, attempt: Attempt) -> Snapshot:
+    """The rows that are there when the persona acts."""
+    if attempt.stage is None:
+        return before
+    kept = set(attempt.stage.keep)
+    return Snapshot({version: row for version, row in before.rows.items() if row.key in kept})

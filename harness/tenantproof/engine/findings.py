@@ -1,0 +1,241 @@
+"""From judged cells to findings: one root cause, one finding, with all its witnesses."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from tenantproof.channels.registry import CHANNELS
+from tenantproof.core.attempt import Form
+from tenantproof.core.catalog import Policy
+from tenantproof.core.finding import Evidence, Finding, Property, Reach, Severity, Verdict
+from tenantproof.core.model import Command, Persona, Platform, QName
+from tenantproof.core.ports import Source
+from tenantproof.core.world import Row
+from tenantproof.engine.causes import Cause, cause_of
+from tenantproof.engine.matrix import Judged
+from tenantproof.engine.plan import Plan
+from tenantproof.engine.replay import plain, script
+from tenantproof.engine.wire import Wire
+from tenantproof.properties.visibility import Violation
+from tenantproof.targets.locate import find_policy, find_relation
+
+Locate = Callable[[QName, str | None], tuple[str, int] | None]
+"""Where a policy of a relation (None: the relation itself) stands in the migrations."""
+
+_SEVERAL = 5
+_API_FORMS = frozenset({Form.READ, Form.FILTERED, Form.VALUES, Form.UPSERT})
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """One cell that leaks, and why."""
+
+    judged: Judged
+    cause: Cause
+
+
+def find(wire: Wire, plan: Plan, cells: Sequence[Judged], locate: Locate) -> list[Finding]:
+    """All findings, worst first, in an order that does not depend on the run."""
+    groups: dict[tuple[QName, str], list[Witness]] = defaultdict(list)
+    blocked: dict[tuple[QName, Command], list[Judged]] = defaultdict(list)
+    for judged in cells:
+        if judged.judgement.verdict is Verdict.LEAK:
+            cause = cause_of(wire, plan, judged, _telling(judged))
+            groups[judged.object.name, cause.key].append(Witness(judged, cause))
+        elif judged.judgement.verdict is Verdict.OVERBLOCKED:
+            blocked[judged.object.name, judged.command].append(judged)
+    leaks = [_leak(plan, witnesses, locate) for witnesses in groups.values()]
+    return sorted(
+        [*leaks, *(_blocked(plan, group, locate) for group in blocked.values())],
+        key=lambda finding: (-finding.severity.rank, finding.object, finding.command, finding.fingerprint),
+    )
+
+
+def _telling(judged: Judged) -> Violation:
+    """The violation that shows most: one that changed a row, on a row whose key is the same in every run."""
+    return min(
+        judged.judgement.violations,
+        key=lambda v: (_order(v), v.outcome.observation.refused, not v.row.seeded, tuple(map(str, v.row.key))),
+    )
+
+
+def _order(violation: Violation) -> int:
+    return list(CHANNELS).index(violation.outcome.attempt.channel)
+
+
+def _leak(plan: Plan, witnesses: Sequence[Witness], locate: Locate) -> Finding:
+    commands = tuple(command for command in Command if any(w.judged.command is command for w in witnesses))
+    telling = min(witnesses, key=lambda w: (_order(_telling(w.judged)), plan_order(plan, w.judged)))
+    judged, cause = telling.judged, telling.cause
+    first = _telling(judged)
+    channel = CHANNELS[first.outcome.attempt.channel]
+    violations = [v for w in witnesses for v in w.judged.judgement.violations]
+    reach = _reach(plan, violations)
+    place = locate(judged.stand.name, cause.policies[0].name if cause.policies else None)
+    same_attempt = [first, *(v for v in judged.judgement.violations if v is not first)]
+    return Finding(
+        property=Property.VISIBILITY,
+        channel=channel.id,
+        severity=_severity(witnesses, reach),
+        reach=reach,
+        object=str(judged.object.name),
+        command=judged.command,
+        commands=commands,
+        title=channel.title.format(object=judged.object.name),
+        cause=cause.key,
+        explanation=f"{cause.words[:1].upper()}{cause.words[1:]}. {channel.explanation}",
+        fix=cause.fix or channel.fix,
+        cwe=channel.cwe,
+        personas=_personas(plan, (w.judged.stand.persona for w in witnesses)),
+        evidence=tuple(_evidence(plan, w.judged) for w in _one_per_persona(plan, witnesses)),
+        replay=script(plan, judged, same_attempt),
+        policy=cause.policies[0].name if cause.policies else None,
+        policy_text="\n".join(policy_text(policy) for policy in cause.policies),
+        file=place[0] if place else None,
+        line=place[1] if place else None,
+        place=plan.oracle.place(judged.stand.persona, judged.object.name, judged.command),
+    )
+
+
+def plan_order(plan: Plan, judged: Judged) -> int:
+    """The persona's place in the matrix."""
+    return list(plan.identities).index(judged.stand.persona.name)
+
+
+def _personas(plan: Plan, personas: Iterable[Persona]) -> tuple[str, ...]:
+    names = {persona.name for persona in personas}
+    return tuple(name for name in plan.identities if name in names)
+
+
+def _one_per_persona(plan: Plan, witnesses: Sequence[Witness]) -> list[Witness]:
+    chosen: dict[str, Witness] = {}
+    for witness in sorted(witnesses, key=lambda w: (plan_order(plan, w.judged), _order(_telling(w.judged)))):
+        chosen.setdefault(witness.judged.stand.persona.name, witness)
+    return list(chosen.values())
+
+
+def _reach(plan: Plan, violations: Iterable[Violation]) -> Reach:
+    """Over the API unless it takes a statement that reads nothing, which hosted Supabase refuses (safeupdate)."""
+    if plan.scenario.database.platform is not Platform.SUPABASE:
+        return Reach.SQL
+    for violation in violations:
+        attempt = violation.outcome.attempt
+        if attempt.form in _API_FORMS or attempt.channel == "MEMBER-PROMOTE":
+            return Reach.API
+    return Reach.SQL
+
+
+def _severity(witnesses: Sequence[Witness], reach: Reach) -> Severity:
+    everything = [(w.judged, v) for w in witnesses for v in w.judged.judgement.violations]
+    if any(v.outcome.attempt.channel in ("MEMBER-PROMOTE", "MEMBER-JOIN") for _, v in everything):
+        return Severity.CRITICAL
+    if any(_crosses(judged, violation.row) for judged, violation in everything):
+        return Severity.CRITICAL if reach is Reach.API else Severity.HIGH
+    return Severity.MEDIUM
+
+
+def _crosses(judged: Judged, row: Row) -> bool:
+    """Whether the row belongs to somebody in another tenant; without a tenant, to another user."""
+    tenancy = judged.stand.tenancy
+    if tenancy.tenant is not None:
+        return row.tenant not in judged.stand.own_tenants
+    return True
+
+
+def _evidence(plan: Plan, judged: Judged) -> Evidence:
+    violations = judged.judgement.violations
+    first = _telling(judged)
+    attempt = first.outcome.attempt
+    rows = tuple(dict.fromkeys(_whose(plan, violation) for violation in violations))
+    return Evidence(
+        persona=judged.stand.persona.name,
+        statement=attempt.sql,
+        expected=plan.oracle.promise(judged.stand.persona, judged.object.name, judged.command),
+        observed=_observed(judged, first),
+        rows=rows[:_SEVERAL],
+    )
+
+
+def _observed(judged: Judged, first: Violation) -> str:
+    count = len({violation.row.key for violation in judged.judgement.violations})
+    if first.outcome.observation.refused:
+        return f"the policies let it pass; only a constraint refused: {first.outcome.observation.in_words()}"
+    done = {Command.SELECT: "read", Command.INSERT: "planted", Command.UPDATE: "changed", Command.DELETE: "deleted"}
+    return f"{count} row{'' if count == 1 else 's'} {done[judged.command]} that are not theirs to reach"
+
+
+def _whose(plan: Plan, violation: Violation) -> str:
+    row, change = violation.row, violation.change
+    words = _owner_in_words(plan, row)
+    if change is not None and change.before is not None and change.after is not None and row is change.after:
+        return f"{_owner_in_words(plan, change.before)} became {words}"
+    return words
+
+
+def _owner_in_words(plan: Plan, row: Row) -> str:
+    tenant = plan.world.tenant_name(row.tenant)
+    owner = next((p.name for p in plan.manifest.personas if p.user_id == row.owner and row.owner is not None), None)
+    whose = f"a row of {tenant}" if tenant else "a row of no tenant"
+    return f"{whose}, owned by {owner}" if owner else whose
+
+
+def _blocked(plan: Plan, group: Sequence[Judged], locate: Locate) -> Finding:
+    judged = group[0]
+    relation, command = judged.object.name, judged.command
+    policies = [p for p in judged.object.policies if p.command in (None, command)]
+    place = locate(relation, policies[0].name if policies else None)
+    return Finding(
+        property=Property.VISIBILITY,
+        channel="OVER-BLOCKED",
+        severity=Severity.MEDIUM,
+        reach=Reach.API,
+        object=str(relation),
+        command=command,
+        commands=(command,),
+        title=f"People cannot {command} rows of {relation} that the scenario promises them.",
+        cause="over-blocked",
+        explanation="The scenario declares more than the database allows. Either the policy (or a grant) is too "
+        "strict, or the scenario promises too much; until they agree, nothing here proves that the right people "
+        "are let in and the wrong ones kept out.",
+        fix="Widen the policy or grant, or correct the expect line.",
+        cwe=863,
+        personas=_personas(plan, (j.stand.persona for j in group)),
+        evidence=tuple(
+            Evidence(
+                persona=j.stand.persona.name,
+                statement=j.outcomes[0].attempt.sql if j.outcomes else "",
+                expected=plan.oracle.promise(j.stand.persona, relation, command),
+                observed=f"{len(j.judgement.missing)} promised rows not reached"
+                + (f": {j.judgement.reason}" if j.judgement.reason else ""),
+                rows=tuple(dict.fromkeys(_owner_in_words(plan, row) for row in j.judgement.missing))[:_SEVERAL],
+            )
+            for j in group
+        ),
+        replay=plain(plan, judged),
+        policy=policies[0].name if policies else None,
+        policy_text="\n".join(policy_text(policy) for policy in policies),
+        file=place[0] if place else None,
+        line=place[1] if place else None,
+        place=plan.oracle.place(judged.stand.persona, relation, command),
+    )
+
+
+def policy_text(policy: Policy) -> str:
+    """The policy as PostgreSQL holds it."""
+    kind = "" if policy.permissive else " as restrictive"
+    command = policy.command.value if policy.command else "all"
+    text = f"create policy {policy.name} on {policy.table}{kind} for {command} to {', '.join(policy.roles)}"
+    text += f"\n  using ({policy.using})" if policy.using else ""
+    return text + (f"\n  with check ({policy.check})" if policy.check else "") + ";"
+
+
+def locator(sources: Sequence[Source]) -> Locate:
+    """Where policies and relations stand in the applied SQL."""
+
+    def locate(relation: QName, policy: str | None) -> tuple[str, int] | None:
+        found = find_policy(sources, relation, policy) if policy else None
+        return found or find_relation(sources, relation)
+
+    return locate

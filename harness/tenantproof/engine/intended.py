@@ -1,0 +1,39 @@
+"""The rows that refused INSERT attempts would have made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tenantproof.core.attempt import Attempt
+from tenantproof.core.world import Row
+from tenantproof.engine.bench import Ground
+from tenantproof.engine.scripts import as_the_observer
+from tenantproof.engine.wire import Wire
+
+
+class Intended:
+    """What INSERT statements do when only constraints and triggers hold them back.
+
+    Learned by running each once as the observer: a statement that fails even then is no valid row, and its refusal
+    for a persona proves nothing.
+    """
+
+    def __init__(self, wire: Wire, ground: Ground) -> None:
+        self._wire, self._ground = wire, ground
+        self._asked: set[str] = set()
+        self.rows: dict[str, Row] = {}
+
+    def learn(self, attempts: Sequence[Attempt]) -> None:
+        """Find out about statements that were not asked about before."""
+        new = {attempt.sql: attempt for attempt in attempts if attempt.sql not in self._asked}
+        self._asked |= new.keys()
+        scripts = [as_the_observer(attempt, self._ground.watched_by(attempt)) for attempt in new.values()]
+        answers = self._wire.run([script.statements for script in scripts])
+        for attempt, script, said in zip(new.values(), scripts, answers, strict=True):
+            if script.acted(said).refused:
+                continue
+            for (name, watch), seen in zip(self._ground.watched_by(attempt).items(), script.seen(said), strict=True):
+                changes = self._ground.before[name].changes(name, watch.rows(seen, frozenset()))
+                made = next((change.after for change in changes if change.before is None and change.after), None)
+                if made is not None:
+                    self.rows[attempt.sql] = made

@@ -1,0 +1,218 @@
+"""The exhaustive matrix: every persona before every relation, four commands, judged cell by cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from tenantproof.channels import matrix as _filled  # noqa: F401  (importing it fills the catalogue)
+from tenantproof.channels.registry import CHANNELS
+from tenantproof.channels.stand import Stand
+from tenantproof.core.attempt import Attempt, Form, Observation, Outcome, Snapshot
+from tenantproof.core.catalog import Relation, RelationKind
+from tenantproof.core.finding import Verdict
+from tenantproof.core.model import Command, Persona, QName
+from tenantproof.core.world import Row
+from tenantproof.engine.bench import Bench, Ground
+from tenantproof.engine.intended import Intended
+from tenantproof.engine.plan import Plan
+from tenantproof.engine.wire import Wire
+from tenantproof.oracle.entitlement import Stance
+from tenantproof.properties.visibility import Judgement, Question, judge_change, judge_insert, judge_read
+
+WRITES = (Command.INSERT, Command.UPDATE, Command.DELETE)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One cell with its judgement and everything that was tried in it.  `object` is the relation of the cell; the
+    stand's relation is the table below it where it is a view that was written through."""
+
+    object: Relation
+    stand: Stand
+    command: Command
+    judgement: Judgement
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRun:
+    """All cells, and how fast the reads went."""
+
+    cells: tuple[Judged, ...]
+    reads: int
+    read_seconds: float
+
+
+def look(wire: Wire, plan: Plan) -> Ground:
+    """What the observer sees before anybody acts.  The wire's session must be the observer."""
+    names = list(plan.watches)
+    answers = wire.run([(plan.watches[name].query,) for name in names])
+    seeded = plan.manifest.seeded_keys
+    before = {
+        name: plan.watches[name].rows(said[-1], seeded.get(name, frozenset()))
+        for name, said in zip(names, answers, strict=True)
+    }
+    return Ground(plan.watches, before, seeded)
+
+
+def sweep(wire: Wire, plan: Plan, ground: Ground, personas: Sequence[Persona]) -> MatrixRun:
+    """All cells of these personas.  What the database refuses is an answer, never an exception."""
+    rows = {name: _in_order(snapshot) for name, snapshot in ground.before.items()}
+    intended = Intended(wire, ground)
+    cells: list[Judged] = []
+    reads, seconds = 0, 0.0
+    for persona in personas:
+        bench = Bench(wire, plan.identities[persona.name], ground)
+        stands = [plan.before(persona, relation, rows.get(relation.name, ())) for relation in plan.relations]
+        attempts = [next(_attempts(stand, Command.SELECT)) for stand in stands]
+        start = perf_counter()
+        outcomes = bench.read(attempts)
+        seconds += perf_counter() - start
+        reads += len(outcomes)
+        cells.extend(_judge_reads(plan, stands, outcomes))
+        cells.extend(_judge_writes(bench, plan, _write_stands(plan, stands, rows), intended))
+    return MatrixRun(tuple(cells), reads, seconds)
+
+
+def _in_order(snapshot: Snapshot) -> tuple[Row, ...]:
+    """Rows that the seeder wrote first: their keys are the same in every run."""
+    return tuple(sorted(snapshot.rows.values(), key=lambda row: (not row.seeded, *map(str, row.key))))
+
+
+def _attempts(stand: Stand, command: Command) -> Iterator[Attempt]:
+    for channel in CHANNELS.values():
+        if channel.command is command:
+            yield from channel.attempts(stand)
+
+
+def _question(plan: Plan, stand: Stand, command: Command) -> Question:
+    return Question(oracle=plan.oracle, persona=stand.persona, relation=stand.name, command=command, rows=stand.rows)
+
+
+def _judge_reads(plan: Plan, stands: Sequence[Stand], outcomes: Sequence[Outcome]) -> Iterator[Judged]:
+    for stand, outcome in zip(stands, outcomes, strict=True):
+        question = _question(plan, stand, Command.SELECT)
+        if stand.tenancy.decided:
+            judgement = judge_read(question, outcome, _rows_behind(stand, outcome.observation))
+        else:
+            judgement = _undecided([outcome])
+        yield Judged(stand.relation, stand, Command.SELECT, judgement, (outcome,))
+
+
+def _rows_behind(stand: Stand, observation: Observation) -> list[Row]:
+    """The rows that the persona saw: by key for tables, by what the view itself says for views."""
+    if stand.relation.kind is RelationKind.VIEW:
+        return [Row(key=(), tenant=answer[0], owner=answer[1]) for answer in observation.rows]
+    known = {row.key: row for row in stand.rows}
+    return [known.get(answer, Row(key=answer)) for answer in observation.rows]
+
+
+def _write_stands(
+    plan: Plan, stands: Sequence[Stand], rows: Mapping[QName, tuple[Row, ...]]
+) -> Iterator[tuple[Relation, Stand, Command]]:
+    """Every cell of a write: its relation, and the stand before the table that the write reaches."""
+    for stand in stands:
+        possible = [command for command in WRITES if command in stand.relation.updatable]
+        if stand.relation.kind is RelationKind.VIEW and possible:
+            below = plan.behind(stand.persona, stand.relation, rows)
+            yield from ((stand.relation, below, command) for command in possible)
+        else:
+            yield from ((stand.relation, stand, command) for command in possible)
+
+
+def _judge_writes(
+    bench: Bench, plan: Plan, stands: Iterator[tuple[Relation, Stand, Command]], intended: Intended
+) -> Iterator[Judged]:
+    cells = list(stands)
+    planned = [tuple(_attempts(stand, command)) for _, stand, command in cells]
+    flat = bench.write([attempt for attempts in planned for attempt in attempts])
+    grouped = _settle(bench, cells, _regroup(flat, planned))
+    _learn(plan, cells, grouped, intended)
+    for (relation, stand, command), outcomes in zip(cells, grouped, strict=True):
+        question = _question(plan, stand, command)
+        if not stand.tenancy.decided:
+            judgement = _undecided(outcomes)
+        elif command is Command.INSERT:
+            judgement = judge_insert(question, outcomes, intended.rows)
+        else:
+            judgement = judge_change(question, outcomes)
+        if relation is not stand.relation:
+            judgement = _nothing_promised(judgement)
+        yield Judged(relation, stand, command, judgement, outcomes)
+
+
+def _undecided(outcomes: Sequence[Outcome]) -> Judgement:
+    """Where nobody said whose the rows are, a denial is all that can be understood."""
+    if outcomes and all(outcome.observation.denied for outcome in outcomes):
+        return Judgement(verdict=Verdict.ISOLATED)
+    reason = "undecided: it can be reached, and the scenario does not say whose its rows are"
+    return Judgement(verdict=Verdict.UNTESTED, reason=reason)
+
+
+def _nothing_promised(judgement: Judgement) -> Judgement:
+    """A table's promise is kept by the table; that a view over it refuses is no over-blocking."""
+    if judgement.verdict is Verdict.OVERBLOCKED:
+        return replace(judgement, verdict=Verdict.ISOLATED, missing=())
+    return judgement
+
+
+def _regroup(flat: Sequence[Outcome], shape: Sequence[Sequence[Attempt]]) -> list[tuple[Outcome, ...]]:
+    remaining = iter(flat)
+    return [tuple(next(remaining) for _ in part) for part in shape]
+
+
+def _settle(
+    bench: Bench, cells: Sequence[tuple[Relation, Stand, Command]], grouped: Sequence[tuple[Outcome, ...]]
+) -> list[tuple[Outcome, ...]]:
+    """Second round: where a constraint or trigger spoke for many rows at once, let each kind of row speak alone."""
+    result = [list(group) for group in grouped]
+    again: list[tuple[int, Attempt]] = []
+    doubtful: list[tuple[int, int]] = []
+    for i, ((_, stand, command), outcomes) in enumerate(zip(cells, grouped, strict=True)):
+        if command is Command.INSERT:
+            continue
+        doubtful.extend((i, j) for j, outcome in enumerate(outcomes) if _doubtful(outcome))
+        again.extend((i, attempt) for outcome in outcomes for attempt in _one_by_one(stand, command, outcome))
+    for (i, j), outcome in zip(doubtful, bench.control([grouped[i][j] for i, j in doubtful]), strict=True):
+        result[i][j] = outcome
+    alone = bench.control(bench.write([attempt for _, attempt in again]))
+    for (i, _), outcome in zip(again, alone, strict=True):
+        result[i].append(outcome)
+    return [tuple(group) for group in result]
+
+
+def _doubtful(outcome: Outcome) -> bool:
+    return outcome.observation.refused and not outcome.observation.denied
+
+
+def _one_by_one(stand: Stand, command: Command, outcome: Outcome) -> Iterator[Attempt]:
+    attempt = outcome.attempt
+    if _doubtful(outcome) and attempt.stage is None and attempt.form in (Form.BLIND, Form.FILTERED):
+        for row in stand.one_of_each_tenant(command, *Stance):
+            yield replace(attempt, stage=stand.alone(row))
+
+
+def _learn(
+    plan: Plan,
+    cells: Sequence[tuple[Relation, Stand, Command]],
+    grouped: Sequence[tuple[Outcome, ...]],
+    intended: Intended,
+) -> None:
+    """Ask the observer about refused INSERTs whose meaning depends on whether the row was valid."""
+    asked: list[Attempt] = []
+    for (_, stand, command), outcomes in zip(cells, grouped, strict=True):
+        if command is Command.INSERT:
+            question = _question(plan, stand, command)
+            asked.extend(outcome.attempt for outcome in outcomes if _depends_on_validity(plan, question, outcome))
+    intended.learn(asked)
+
+
+def _depends_on_validity(plan: Plan, question: Question, outcome: Outcome) -> bool:
+    if not outcome.observation.denied:
+        return outcome.observation.refused
+    row = outcome.attempt.row
+    if row is None:
+        return False
+    return question.stance(row) is Stance.REQUIRED or bool(plan.watches[question.relation].predicates)

@@ -1,0 +1,170 @@
+"""What a run knows: the catalog, the scenario's intent, the personas, and who stands where."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from tenantproof.channels.columns import plain_columns
+from tenantproof.channels.stand import Stand
+from tenantproof.core.catalog import Catalog, Relation, RelationKind
+from tenantproof.core.model import Persona, Platform, QName, Scenario, Tenancy
+from tenantproof.core.ports import Identity
+from tenantproof.core.report import Gap
+from tenantproof.core.world import Manifest, Row, World
+from tenantproof.engine.scripts import Watch, watch
+from tenantproof.oracle.entitlement import Oracle, predicates_of
+
+PLATFORM_SCHEMAS = frozenset({"auth", "storage", "realtime", "extensions", "graphql_public", "vault", "net", "cron"})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is known before the first attempt."""
+
+    catalog: Catalog
+    scenario: Scenario
+    tenancy: Mapping[QName, Tenancy]
+    manifest: Manifest
+    world: World
+    identities: Mapping[str, Identity]
+    consulted: frozenset[QName] = field(default_factory=frozenset)
+
+    @cached_property
+    def oracle(self) -> Oracle:
+        partitions = {name: root for name in self.catalog.relations if (root := _root(self.catalog, name)) is not None}
+        return Oracle(self.scenario, self.tenancy, self.manifest.tenant_ids, partitions)
+
+    @cached_property
+    def relations(self) -> tuple[Relation, ...]:
+        """The relations that are checked, sorted by name."""
+        found = self.catalog.in_schemas(self.scenario.database.schemas)
+        return tuple(
+            relation for relation in found if relation.kind is not RelationKind.FOREIGN and self._ours(relation)
+        )
+
+    @cached_property
+    def gaps(self) -> tuple[Gap, ...]:
+        """What is in the schemas and is not checked, with the reason."""
+        found = self.catalog.in_schemas(self.scenario.database.schemas)
+        foreign = [
+            Gap(object=str(relation.name), reason="a foreign table: its rows live in another server")
+            for relation in found
+            if relation.kind is RelationKind.FOREIGN
+        ]
+        platform = [
+            Gap(object=str(relation.name), reason="a table of the platform that the scenario does not mention")
+            for relation in found
+            if not self._ours(relation)
+        ]
+        return tuple(foreign + platform)
+
+    @cached_property
+    def watches(self) -> Mapping[QName, Watch]:
+        """How the observer reads each relation whose rows are known to belong to somebody."""
+        return {
+            relation.name: watch(
+                relation, self.tenancy_of(relation.name), predicates_of(self.scenario, relation.name), self.catalog
+            )
+            for relation in self._watched()
+        }
+
+    def tenancy_of(self, name: QName) -> Tenancy:
+        """The relation's tenancy; a partition has that of its root."""
+        known = self.tenancy.get(name) or self.tenancy.get(self.oracle.partitions.get(name, name))
+        return known or Tenancy()
+
+    @cached_property
+    def _plain_columns(self) -> Mapping[QName, tuple[str, ...]]:
+        return {name: plain_columns(relation) for name, relation in self.catalog.relations.items()}
+
+    def before(self, persona: Persona, relation: Relation, rows: tuple[Row, ...]) -> Stand:
+        """Where *persona* stands before *relation*, reading it, or writing to it where it is a table."""
+        return self._stand(persona, relation, relation, rows)
+
+    def behind(self, persona: Persona, view: Relation, rows: Mapping[QName, tuple[Row, ...]]) -> Stand:
+        """Where *persona* stands when writing through *view*: before the table below it.
+
+        Raises LookupError for a view below which there is no table.
+        """
+        below = self._written_through(view)
+        if not below:
+            raise LookupError(str(view.name))
+        return self._stand(persona, self.catalog.relations[below[0]], view, rows.get(below[0], ()))
+
+    def _stand(self, persona: Persona, relation: Relation, through: Relation, rows: tuple[Row, ...]) -> Stand:
+        role = self.identities[persona.name].role
+        return Stand(
+            persona=persona,
+            relation=relation,
+            through=through.name,
+            visible=frozenset(through.column_names),
+            tenancy=self.tenancy_of(relation.name),
+            rows=rows,
+            drafts=self.manifest.drafts.get(relation.name, ()),
+            oracle=self.oracle,
+            tenant_ids=self.manifest.tenant_ids,
+            privileges=self._privileges(role, through),
+            consulted=relation.name in self.consulted,
+            watch=self._written_through(through),
+            plain_columns=self._plain_columns[relation.name],
+            membership=next((m for m in self.scenario.memberships if m.table == relation.name), None),
+            roles=self.scenario.roles,
+        )
+
+    def _ours(self, relation: Relation) -> bool:
+        if self.scenario.database.platform is not Platform.SUPABASE or relation.name.schema not in PLATFORM_SCHEMAS:
+            return True
+        said = set(self.scenario.tables) | {line.table for line in self.scenario.expectations}
+        return relation.name in said
+
+    def _watched(self) -> Iterable[Relation]:
+        checked = {relation.name for relation in self.relations}
+        for relation in self.relations:
+            for name in self._written_through(relation):
+                checked.add(name)
+        return (self.catalog.relations[name] for name in sorted(checked) if name in self.catalog.relations)
+
+    def _written_through(self, relation: Relation) -> tuple[QName, ...]:
+        """The tables whose rows a write to the relation can change: itself, or those below a view."""
+        if relation.kind is not RelationKind.VIEW:
+            return (relation.name,)
+        below: list[QName] = []
+        for name in relation.base_relations:
+            base = self.catalog.relations.get(name)
+            if base is not None:
+                below.extend(self._written_through(base))
+        return tuple(dict.fromkeys(below))
+
+    def _privileges(self, role: str, relation: Relation) -> frozenset[tuple[str, str | None]]:
+        held_by = self.catalog.privileges_of(role)
+        if relation.owner in held_by or (role in self.catalog.roles and self.catalog.roles[role].superuser):
+            return frozenset((name, None) for name in ("SELECT", "INSERT", "UPDATE", "DELETE"))
+        return frozenset((grant.privilege, grant.column) for grant in relation.grants if grant.grantee in held_by)
+
+
+def consulted_relations(catalog: Catalog) -> frozenset[QName]:
+    """Relations that policies or functions may read to find out who somebody is.
+
+    By name in their text: too many only costs precision of a stage, too few would change who the persona is.
+    """
+    words: set[str] = set()
+    for function in catalog.functions:
+        words.update(re.findall(r"\w+", function.source))
+    own_words: dict[QName, set[str]] = {}
+    for relation in catalog.relations.values():
+        text = " ".join(part for policy in relation.policies for part in (policy.using, policy.check) if part)
+        own_words[relation.name] = set(re.findall(r"\w+", text))
+    for said in own_words.values():
+        words |= said
+    return frozenset(name for name in catalog.relations if name.name in words)
+
+
+def _root(catalog: Catalog, name: QName) -> QName | None:
+    """The partitioned table at the top, for a partition; None for anything else."""
+    parent = catalog.relations[name].parent
+    if parent is None or not catalog.relations[name].partition_bound:
+        return None
+    return _root(catalog, parent) or parent

@@ -1,0 +1,24 @@
+"""Run a replay script with psql, as a reviewer would."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+from tenantproof.core.errors import TargetError
+from tenantproof.core.ports import Handle
+
+
+def run_script(handle: Handle, script: str) -> str:
+    """What psql prints for the script.  Raises TargetError where there is no psql."""
+    program = handle.psql or shutil.which("psql")
+    if program is None:
+        raise TargetError("psql is needed to replay a finding: install PostgreSQL's client programs")
+    done = subprocess.run(  # noqa: S603  (our own script, to the database that we made)
+        [program, "--no-psqlrc", "--echo-queries", "--quiet", "--dbname", handle.conninfo],
+        input=script,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr

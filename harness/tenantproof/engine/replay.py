@@ -1,0 +1,146 @@
+"""A psql script that shows one violation on a seeded database, from an empty transaction, and leaves nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from psycopg import sql
+
+from tenantproof.core.attempt import Form
+from tenantproof.core.ports import Identity
+from tenantproof.core.world import Key
+from tenantproof.engine.matrix import Judged
+from tenantproof.engine.plan import Plan
+from tenantproof.engine.scripts import as_observer, as_persona, set_stage
+from tenantproof.properties.visibility import Violation
+
+_IN_2100 = 4102444800
+_IN_2026 = 1767225600
+_SHOWN = 5
+
+
+def script(plan: Plan, judged: Judged, violations: Sequence[Violation]) -> str:
+    """The script of one cell's violations: those of the first violation's attempt.  Prints LEAK for each row."""
+    first = violations[0]
+    same = [violation for violation in violations if violation.outcome.attempt == first.outcome.attempt]
+    body = _reading if first.outcome.attempt.form is Form.READ else _writing
+    head = [
+        f"-- {judged.stand.persona.name}: {judged.command} on {judged.object.name} ({first.outcome.attempt.aim})",
+        "-- Run with psql as a superuser on a database that `tenantproof replay` (or `check --keep`) has seeded.",
+        "begin;",
+    ]
+    return "\n".join([*head, *body(plan, judged, same), "rollback;", ""])
+
+
+def plain(plan: Plan, judged: Judged) -> str:
+    """The cell's first attempt as the persona runs it; what it does not reach is the evidence."""
+    attempt = judged.outcomes[0].attempt
+    lines = [
+        f"-- {judged.stand.persona.name}: {judged.command} on {judged.object.name}",
+        "begin;",
+        *_ended(as_persona(timeless(plan.identities[judged.stand.persona.name]))),
+        f"{attempt.sql};",
+        "rollback;",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _reading(plan: Plan, judged: Judged, violations: Sequence[Violation]) -> list[str]:
+    attempt = violations[0].outcome.attempt
+    answers = dict.fromkeys(_as_answered(violation) for violation in violations)
+    width = len(next(iter(answers)))
+    names = [sql.Identifier(name) for name in _answer_columns(judged, width)]
+    listed = sql.SQL(", ").join(
+        sql.SQL("({})").format(sql.SQL(", ").join(_text(part) for part in answer)) for answer in list(answers)[:_SHOWN]
+    )
+    query = sql.SQL(
+        "select 'LEAK' as verdict, seen.*\n  from ({}) as seen ({})\n"
+        "  join (values {}) as forbidden on row(seen.*) is not distinct from row(forbidden.*);"
+    ).format(_composed(attempt.sql), sql.SQL(", ").join(names), listed)
+    return [
+        f"-- {judged.stand.persona.name}",
+        *_ended(as_persona(timeless(plan.identities[judged.stand.persona.name]))),
+        "-- rows that are not theirs",
+        query.as_string(None),
+    ]
+
+
+def _writing(plan: Plan, judged: Judged, violations: Sequence[Violation]) -> list[str]:
+    attempt = violations[0].outcome.attempt
+    relation = violations[0].change.relation if violations[0].change else judged.stand.name
+    watch = plan.watches[relation].query
+    stage = set_stage(attempt.stage) if attempt.stage is not None else ()
+    forbidden = [v.change.before.key for v in violations if v.change is not None and v.change.before is not None]
+    return [
+        *(["-- only the row in question stays, so that nothing but a policy can refuse"] if stage else []),
+        *_ended(stage),
+        f"create temporary table tenantproof_before on commit drop as\n  {watch};",
+        f"-- {judged.stand.persona.name}",
+        *_ended(as_persona(timeless(plan.identities[judged.stand.persona.name]))),
+        attempt.sql + ";",
+        "-- what the observer sees now",
+        as_observer() + ";",
+        _difference(watch, forbidden),
+    ]
+
+
+def _difference(watch: str, forbidden: Iterable[Key]) -> str:
+    keys = sorted({json.dumps(key) for key in forbidden})[:_SHOWN]
+    listed = sql.SQL(", ").join(sql.SQL("{}::jsonb").format(sql.Literal(key)) for key in keys)
+    chosen = sql.SQL("b.key::jsonb in ({})").format(listed) if keys else sql.SQL("b.key is null")
+    return (
+        sql.SQL(
+            "select 'LEAK' as verdict, coalesce(b.key, a.key) as key, b.tenant as tenant_before,\n"
+            "       a.tenant as tenant_after, b.owner as owner_before, a.owner as owner_after\n"
+            "  from tenantproof_before b full join ({}) a on a.key = b.key\n"
+            " where a.version is distinct from b.version and ({});"
+        )
+        .format(_composed(watch), chosen)
+        .as_string(None)
+    )
+
+
+def _as_answered(violation: Violation) -> Key:
+    """The row as the persona's own SELECT showed it."""
+    if not violation.row.key:
+        return (violation.row.tenant, violation.row.owner)
+    return violation.row.key
+
+
+def _answer_columns(judged: Judged, width: int) -> Sequence[str]:
+    columns = judged.stand.key_columns
+    return columns if len(columns) == width and judged.object.primary_key else [f"c{i + 1}" for i in range(width)]
+
+
+def _text(value: str | None) -> sql.Composable:
+    return sql.SQL("null::text") if value is None else sql.SQL("{}::text").format(sql.Literal(value))
+
+
+def _composed(statement: str) -> sql.SQL:
+    """A statement that was composed before, as a part of another."""
+    return sql.SQL(statement)
+
+
+def _ended(statements: Iterable[str]) -> list[str]:
+    return [f"{statement};" for statement in statements]
+
+
+def timeless(identity: Identity) -> Identity:
+    """The identity with claims that do not expire, so that the script is the same in every run and works tomorrow."""
+    settings = tuple((name, _without_times(value)) for name, value in identity.settings)
+    return replace(identity, settings=settings)
+
+
+def _without_times(value: str) -> str:
+    if not value.startswith("{") or '"exp"' not in value:
+        return value
+    claims = json.loads(value)
+    claims["exp"] = _IN_2100
+    claims["iat"] = _IN_2026
+    for method in claims.get("amr", []):
+        if isinstance(method, dict) and "timestamp" in method:
+            method["timestamp"] = _IN_2026
+    return json.dumps(claims)

@@ -1,0 +1,214 @@
+"""One run of `check`: from a database and a scenario to a finished report, as a stream of events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from time import perf_counter, time
+
+import psycopg
+
+from tenantproof import __version__
+from tenantproof.catalog.inference import infer_tenancy
+from tenantproof.catalog.introspection import introspect
+from tenantproof.core.catalog import Catalog
+from tenantproof.core.errors import NothingToCheck, ScenarioError
+from tenantproof.core.events import CellChecked, Event, FindingRaised, PhaseStarted, RunFinished
+from tenantproof.core.finding import CellResult, Finding, Verdict
+from tenantproof.core.model import Command, Persona, QName, Scenario, Tenancy
+from tenantproof.core.ports import Handle, Identity
+from tenantproof.core.report import Report, Timing
+from tenantproof.core.world import Manifest
+from tenantproof.engine.acceptance import accept
+from tenantproof.engine.findings import find, locator
+from tenantproof.engine.matrix import Judged, MatrixRun, look, sweep
+from tenantproof.engine.plan import Plan, consulted_relations
+from tenantproof.engine.wire import Wire
+from tenantproof.identity.personas import personas as personas_of
+from tenantproof.identity.personas import without_dual
+from tenantproof.identity.sessions import identify
+from tenantproof.identity.signing import Signer
+from tenantproof.scenario.against_catalog import check_against_catalog
+from tenantproof.seeding import can_hold_dual, read_world
+from tenantproof.seeding import seed as seed_world
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+@dataclass(slots=True)
+class Clock:
+    """Wall time by phase."""
+
+    started: float = field(default_factory=perf_counter)
+    phases: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=perf_counter)
+
+    def lap(self, phase: str) -> None:
+        now = perf_counter()
+        self.phases[phase] = round(now - self._last, 3)
+        self._last = now
+
+
+def check(handle: Handle, scenario: Scenario, *, seed: int, patches: Sequence[str] = ()) -> Iterator[Event]:
+    """Seed the database of *handle* and check it.
+
+    Yields events; the last one is RunFinished with the report.  Raises ScenarioError where the scenario names what
+    the database does not have, NothingToCheck where no relation is in scope.
+    """
+    started_at, clock = datetime.now(UTC), Clock()
+    with psycopg.connect(handle.conninfo) as connection:
+        yield PhaseStarted("reading the catalog")
+        catalog = introspect(connection)
+        problems = check_against_catalog(scenario, catalog)
+        if problems:
+            raise ScenarioError(problems)
+        tenancy = infer_tenancy(catalog, scenario)
+        clock.lap("catalog")
+        yield PhaseStarted("seeding tenants, users and rows")
+        plan = _seed(connection, catalog, scenario, tenancy, seed)
+        if not plan.relations:
+            raise NothingToCheck(f"no table or view in {', '.join(scenario.database.schemas)}: nothing to check")
+        clock.lap("seed")
+        rows = sum(map(len, plan.world.rows.values()))
+        yield PhaseStarted(
+            f"{rows} rows seeded; {len(plan.identities)} personas before {len(plan.relations)} relations"
+        )
+    with psycopg.connect(handle.conninfo, autocommit=True) as connection, Wire(connection) as wire:
+        wire.prepare(())
+        ground = look(wire, plan)
+        run = sweep(wire, plan, ground, plan.manifest.personas)
+        clock.lap("matrix")
+        cells = [as_cell(plan, judged) for judged in run.cells]
+        yield from (CellChecked(cell) for cell in cells)
+        findings = accept(find(wire, plan, run.cells, locator(handle.sources)), scenario.accepted, started_at.date())
+        clock.lap("findings")
+        yield from (FindingRaised(finding) for finding in findings)
+        statements = wire.counter.statements
+    report = _report(handle, scenario, plan, cells, findings, seed, statements)
+    timing = _timing(started_at, clock, run)
+    yield RunFinished(replace(report, timing=timing, patches=tuple(patches)))
+
+
+def _seed(
+    connection: Connection, catalog: Catalog, scenario: Scenario, tenancy: Mapping[QName, Tenancy], seed: int
+) -> Plan:
+    people = personas_of(scenario, seed)
+    if not can_hold_dual(catalog, scenario):
+        people = without_dual(people)
+    manifest = seed_world(connection, catalog=catalog, scenario=scenario, tenancy=tenancy, personas=people, seed=seed)
+    world = read_world(connection, catalog=catalog, scenario=scenario, tenancy=tenancy, manifest=manifest)
+    connection.commit()
+    return Plan(
+        catalog=catalog,
+        scenario=scenario,
+        tenancy=tenancy,
+        manifest=manifest,
+        world=world,
+        identities=_identities(catalog, scenario, manifest),
+        consulted=consulted_relations(catalog),
+    )
+
+
+def _identities(catalog: Catalog, scenario: Scenario, manifest: Manifest) -> Mapping[str, Identity]:
+    signer, now = Signer(), int(time())
+    return {
+        persona.name: identify(
+            persona,
+            scenario=scenario,
+            tenants=manifest.tenant_ids,
+            signer=signer,
+            now=now,
+            role_settings=_settings_of(catalog, scenario, persona),
+        )
+        for persona in manifest.personas
+    }
+
+
+def _settings_of(catalog: Catalog, scenario: Scenario, persona: Persona) -> Mapping[str, str]:
+    role = scenario.session.role if persona.user_id else scenario.session.anon_role
+    return catalog.roles[role].settings if role in catalog.roles else {}
+
+
+def as_cell(plan: Plan, judged: Judged) -> CellResult:
+    """The judgement in words for a report."""
+    persona, judgement = judged.stand.persona, judged.judgement
+    promised = sum(
+        1 for row in judged.stand.rows if plan.oracle.stance(persona, judged.stand.name, judged.command, row)
+    )
+    return CellResult(
+        object=str(judged.object.name),
+        persona=persona.name,
+        command=judged.command,
+        verdict=judgement.verdict,
+        entitled=promised > 0,
+        expected=plan.oracle.promise(persona, judged.object.name, judged.command),
+        observed=_observed(judged),
+        reason=judgement.reason,
+        attempts=len(judged.outcomes),
+    )
+
+
+def _observed(judged: Judged) -> str:
+    if judged.judgement.verdict is Verdict.ISOLATED and not judged.judgement.reached:
+        return "denied" if any(o.observation.denied for o in judged.outcomes) else "no row reached"
+    noun = "attempt accepted" if judged.command is Command.INSERT else "row reached"
+    return f"{judged.judgement.reached} {noun}s".replace("1 attempt accepteds", "1 attempt accepted").replace(
+        "accepteds", "accepted"
+    )
+
+
+def _report(
+    handle: Handle,
+    scenario: Scenario,
+    plan: Plan,
+    cells: Sequence[CellResult],
+    findings: Sequence[Finding],
+    seed: int,
+    statements: int,
+) -> Report:
+    return Report(
+        tool_version=__version__,
+        scenario=scenario.name,
+        scenario_path=scenario.path,
+        target=handle.label,
+        server_version=handle.server_version,
+        seed=seed,
+        tenants=tuple(tenant.name for tenant in scenario.tenants),
+        roles=scenario.roles,
+        personas=tuple(plan.identities),
+        relations={str(r.name): in_words(plan.tenancy_of(r.name)) for r in plan.relations},
+        cells=tuple(cells),
+        findings=tuple(findings),
+        unseeded=plan.manifest.unseeded,
+        gaps=plan.gaps,
+        notes=_notes(plan),
+        statements=statements,
+        rows_seeded=sum(map(len, plan.world.rows.values())),
+    )
+
+
+def _notes(plan: Plan) -> tuple[str, ...]:
+    if any(len(persona.memberships) > 1 for persona in plan.manifest.personas):
+        return ()
+    return ("the persona dual was left out: a user can belong to one tenant only",)
+
+
+def in_words(tenancy: Tenancy) -> str:
+    """How the tenant of a relation's rows is found, in words."""
+    if tenancy.shared:
+        return "shared"
+    if tenancy.private:
+        return "private"
+    if tenancy.tenant is not None:
+        return f"tenant by {tenancy.tenant}" + (f", owner by {tenancy.owner}" if tenancy.owner else "")
+    return f"owner by {tenancy.owner}" if tenancy.owner is not None else "undecided"
+
+
+def _timing(started_at: datetime, clock: Clock, run: MatrixRun) -> Timing:
+    return Timing(
+        started_at=started_at.isoformat(timespec="seconds"),
+        seconds=round(perf_counter() - clock.started, 3),
+        phases=clock.phases,
+        reads_per_second=round(run.reads / run.read_seconds, 1) if run.read_seconds else 0.0,
+    )

@@ -1,0 +1,110 @@
+"""Scripts around an attempt: setting the stage as the observer, acting as the persona, looking at what changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from tenantproof.core.attempt import Attempt, Observation, Snapshot, Stage
+from tenantproof.core.catalog import Catalog, Relation
+from tenantproof.core.model import QName, Tenancy
+from tenantproof.core.ports import Identity
+from tenantproof.core.world import Key, Row
+from tenantproof.identity.becoming import become, pre_request, unbecome
+from tenantproof.seeding.rowquery import row_query
+
+TRIGGERS_OFF = "SET LOCAL session_replication_role = replica"
+TRIGGERS_ON = "SET LOCAL session_replication_role = origin"
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How the observer reads the rows of one relation: the query, and what its flags mean."""
+
+    query: str
+    predicates: tuple[str, ...]
+
+    def rows(self, observation: Observation, seeded: frozenset[Key]) -> Snapshot:
+        """The observer's answer as a snapshot."""
+        return Snapshot(dict(self._row(answer, seeded) for answer in observation.rows))
+
+    def _row(self, answer: tuple[str | None, ...], seeded: frozenset[Key]) -> tuple[str, Row]:
+        version, tenant, owner, flags, keys = answer
+        held = json.loads(flags or "[]")
+        key: Key = tuple(json.loads(keys or "[]"))
+        row = Row(
+            key=key,
+            tenant=tenant,
+            owner=owner,
+            flags=frozenset(name for name, holds in zip(self.predicates, held, strict=True) if holds),
+            seeded=key in seeded,
+        )
+        return version or str((tenant, owner)), row
+
+
+def watch(relation: Relation, tenancy: Tenancy, predicates: tuple[str, ...], catalog: Catalog) -> Watch:
+    """The observer's query for a relation: version, tenant, owner, flags and key, all as text."""
+    query = sql.SQL(
+        "SELECT version, tenant, owner, to_json(flags)::text AS flags, to_json(key)::text AS key FROM ({}) AS seen"
+    ).format(row_query(relation, tenancy, predicates, catalog))
+    return Watch(query.as_string(None), predicates)
+
+
+def as_observer() -> str:
+    """Back to the role that sees everything."""
+    return unbecome().as_string(None)
+
+
+def as_persona(identity: Identity) -> tuple[str, ...]:
+    """The statements that make the observer's session the persona, pre-request function included."""
+    statements = (become(identity).as_string(None),)
+    call = pre_request(identity)
+    return statements if call is None else (*statements, call.as_string(None))
+
+
+def set_stage(stage: Stage) -> tuple[str, ...]:
+    """Statements of the observer that leave only the stage's rows in the relation."""
+    key = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in stage.key_columns)
+    kept = sql.SQL(", ").join(
+        sql.SQL("({})").format(sql.SQL(", ").join(sql.Literal(part) for part in row_key)) for row_key in stage.keep
+    )
+    clear = sql.SQL("DELETE FROM {} WHERE ({}) NOT IN (VALUES {})").format(
+        sql.Identifier(stage.relation.schema, stage.relation.name), key, kept
+    )
+    return (TRIGGERS_OFF, clear.as_string(None), TRIGGERS_ON)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The statements of one attempt, and which of them is the persona's."""
+
+    statements: tuple[str, ...]
+    act: int
+    """Index of the persona's statement."""
+
+    def acted(self, observations: tuple[Observation, ...]) -> Observation:
+        """What the persona perceived.  Raises RuntimeError where the stage could not be set."""
+        if len(observations) <= self.act:
+            raise RuntimeError(f"the stage could not be set: {observations[-1].in_words()}")
+        return observations[self.act]
+
+    def seen(self, observations: tuple[Observation, ...]) -> tuple[Observation, ...]:
+        """What the observer read afterwards; empty where the attempt was refused."""
+        return observations[self.act + 2 :]
+
+
+def as_the_persona(attempt: Attempt, identity: Identity, watches: Mapping[QName, Watch]) -> Script:
+    """The attempt from a session that is already the persona; the observer looks afterwards at the given relations."""
+    before: tuple[str, ...] = ()
+    if attempt.stage is not None:
+        before = (as_observer(), *set_stage(attempt.stage), *as_persona(identity))
+    return Script((*before, attempt.sql, as_observer(), *(w.query for w in watches.values())), len(before))
+
+
+def as_the_observer(attempt: Attempt, watches: Mapping[QName, Watch]) -> Script:
+    """The same attempt by the observer, whom no policy holds: is the statement valid at all?"""
+    before = (as_observer(), *(set_stage(attempt.stage) if attempt.stage is not None else ()))
+    return Script((*before, attempt.sql, as_observer(), *(w.query for w in watches.values())), len(before))

@@ -1,0 +1,158 @@
+"""
+Statements to PostgreSQL in pipeline mode, each behind a savepoint, with refusals as values.
+
+This is the hot path of the whole tool, so it speaks libpq's pipeline protocol directly
+(https://www.postgresql.org/docs/current/libpq-pipeline-mode.html): psycopg's cursors raise on the first error of
+a pipeline, while here an error is one answer among many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import pq
+
+from tenantproof.core.attempt import Observation
+
+Script = Sequence[str]
+"""Statements that stand or fall together behind one savepoint; the answer to each is observed."""
+
+_CHUNK = 60
+"""Scripts in flight.  Few enough that neither side's socket buffer fills up while nobody reads."""
+
+_UNDO = b"ROLLBACK TO SAVEPOINT attempt"
+
+
+class ConnectionLost(psycopg.OperationalError):
+    """The server went away in the middle of a pipeline."""
+
+
+@dataclass(slots=True)
+class Counter:
+    """How many statements personas and observer have sent."""
+
+    statements: int = 0
+
+
+class Wire:
+    """One connection inside one transaction, used in pipeline mode.  Nothing it runs is ever committed."""
+
+    def __init__(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
+        self._pg = connection.pgconn
+        self.counter = Counter()
+
+    def __enter__(self) -> Wire:
+        self._pg.enter_pipeline_mode()
+        self._demand(("BEGIN",))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._pg.status == pq.ConnStatus.OK:
+            self._demand(("ROLLBACK",))
+            self._pg.exit_pipeline_mode()
+
+    def prepare(self, statements: Script) -> None:
+        """Run set-up statements, then set the savepoint that every later script returns to.
+
+        Raises psycopg.Error where one of them fails: set-up is ours, a failure here is no answer.
+        """
+        self._demand((*statements, "SAVEPOINT attempt"))
+
+    def restart(self, statements: Script) -> None:
+        """Begin a new transaction with these set-up statements."""
+        self._demand(("ROLLBACK",))
+        self._demand(("BEGIN",))
+        self.prepare(statements)
+
+    def run(self, scripts: Sequence[Script]) -> list[tuple[Observation, ...]]:
+        """Run each script from the savepoint's state and undo it.
+
+        Returns one tuple of observations per script, one for each statement up to and including the first that
+        was refused.
+        """
+        answers: list[tuple[Observation, ...]] = []
+        for start in range(0, len(scripts), _CHUNK):
+            chunk = scripts[start : start + _CHUNK]
+            for script in chunk:
+                self._send(script)
+            self._pg.pipeline_sync()
+            self._flush()
+            answers.extend(self._receive(script) for script in chunk)
+            self._take_sync()
+        return answers
+
+    def _send(self, script: Script) -> None:
+        for statement in script:
+            self._pg.send_query_params(statement.encode(), None)
+        self.counter.statements += len(script)
+        self._pg.pipeline_sync()
+        self._pg.send_query_params(_UNDO, None)
+
+    def _receive(self, script: Script) -> tuple[Observation, ...]:
+        observations: list[Observation] = []
+        for _ in script:
+            result = self._take_result()
+            if result.status != pq.ExecStatus.PIPELINE_ABORTED:
+                observations.append(_observe(result))
+        self._take_sync()
+        undone = self._take_result()
+        if undone.status != pq.ExecStatus.COMMAND_OK:
+            raise psycopg.OperationalError(undone.get_error_message())
+        return tuple(observations)
+
+    def _demand(self, statements: Script) -> None:
+        for statement in statements:
+            self._pg.send_query_params(statement.encode(), None)
+        self._pg.pipeline_sync()
+        self._flush()
+        failure: pq.abc.PGresult | None = None
+        for _ in statements:
+            result = self._take_result()
+            if result.status == pq.ExecStatus.FATAL_ERROR:
+                failure = failure or result
+        self._take_sync()
+        if failure is not None:
+            raise psycopg.errors.error_from_result(failure)
+
+    def _take_result(self) -> pq.abc.PGresult:
+        result = self._pg.get_result()
+        if result is None:
+            raise ConnectionLost("the server closed the connection in the middle of a run")
+        if result.status not in (pq.ExecStatus.PIPELINE_SYNC,):
+            while self._pg.get_result() is not None:
+                pass
+        return result
+
+    def _take_sync(self) -> None:
+        result = self._pg.get_result()
+        if result is None or result.status != pq.ExecStatus.PIPELINE_SYNC:
+            raise ConnectionLost("the server closed the connection in the middle of a run")
+
+    def _flush(self) -> None:
+        while self._pg.flush():
+            pass
+
+
+def _observe(result: pq.abc.PGresult) -> Observation:
+    if result.status == pq.ExecStatus.TUPLES_OK:
+        rows = tuple(
+            tuple(_text(result.get_value(row, column)) for column in range(result.nfields))
+            for row in range(result.ntuples)
+        )
+        return Observation(rows=rows, count=result.ntuples)
+    if result.status == pq.ExecStatus.COMMAND_OK:
+        return Observation(count=result.command_tuples or 0)
+    return Observation(
+        sqlstate=_field(result, pq.DiagnosticField.SQLSTATE) or "XX000",
+        message=_field(result, pq.DiagnosticField.MESSAGE_PRIMARY),
+    )
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "replace")
+
+
+def _field(result: pq.abc.PGresult, field: pq.DiagnosticField) -> str:
+    return (result.error_field(field) or b"").decode("utf-8", "replace")

@@ -1,0 +1,233 @@
+"""
+Visibility: what a persona reaches is exactly what the scenario declares.  Not more (a leak), not less (over-blocked).
+
+Pure functions over what was observed; how a refusal is read:
+
+* 42501 is a denial, by privilege or by policy.
+* Class 23 means that the policies had let the row through: PostgreSQL asks them before NOT NULL, CHECK, UNIQUE and
+  FOREIGN KEY.  So it counts as reached, provided that the same statement is valid for the observer.
+* Anything else (a trigger, a cast, a policy that itself fails) proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tenantproof.core.attempt import Change, Form, Observation, Outcome
+from tenantproof.core.finding import Verdict
+from tenantproof.core.model import Command, Persona, QName
+from tenantproof.core.world import Key, Row
+from tenantproof.oracle.entitlement import Oracle, Stance
+
+BROKEN_POLICY = {
+    "42P17": "a policy recurses into its own table",
+    "54001": "a policy recurses without end",
+    "21000": "a sub-query in a policy returns more than one row",
+    "22P02": "a policy casts a value that cannot be cast",
+    "57014": "the statement ran into its timeout",
+}
+"""Refusals that say the policy is broken rather than strict."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """One row that was reached against the scenario, and how."""
+
+    outcome: Outcome
+    row: Row
+    """The row as it was, or as it became where it was harmless before."""
+    change: Change | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """The verdict on one cell.  `violations` for a leak, `missing` for over-blocking, `reason` for the rest."""
+
+    verdict: Verdict
+    violations: tuple[Violation, ...] = ()
+    missing: tuple[Row, ...] = ()
+    reached: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One cell: may this persona do this command on these rows?"""
+
+    oracle: Oracle
+    persona: Persona
+    relation: QName
+    command: Command
+    rows: tuple[Row, ...]
+
+    def stance(self, row: Row) -> Stance:
+        return self.oracle.stance(self.persona, self.relation, self.command, row)
+
+    @property
+    def required(self) -> tuple[Row, ...]:
+        return tuple(row for row in self.rows if self.stance(row) is Stance.REQUIRED)
+
+
+def judge_read(question: Question, outcome: Outcome, rows_read: Sequence[Row]) -> Judgement:
+    """The verdict on a SELECT.  *rows_read* are the rows behind what the persona saw."""
+    required = question.required
+    refused = _judge_refusal(outcome.observation, required)
+    if refused is not None:
+        return refused
+    read = {row.key for row in rows_read}
+    leaked = [row for row in rows_read if question.stance(row) is Stance.FORBIDDEN]
+    missing = [row for row in required if row.key not in read]
+    if leaked:
+        violations = tuple(Violation(outcome=outcome, row=row) for row in leaked)
+        return Judgement(verdict=Verdict.LEAK, violations=violations, missing=tuple(missing), reached=len(read))
+    if missing:
+        return Judgement(verdict=Verdict.OVERBLOCKED, missing=tuple(missing), reached=len(read))
+    if not question.rows:
+        return Judgement(verdict=Verdict.UNTESTED, reason="there is no row that could have been read")
+    return Judgement(verdict=Verdict.ISOLATED, reached=len(read))
+
+
+def judge_change(question: Question, outcomes: Sequence[Outcome]) -> Judgement:
+    """The verdict on UPDATE or DELETE over all attempts of the cell."""
+    violations = [violation for outcome in outcomes for violation in _trespasses(question, outcome)]
+    reached = _reached(outcomes)
+    if violations:
+        return Judgement(verdict=Verdict.LEAK, violations=tuple(violations), reached=len(reached))
+    if not outcomes:
+        return Judgement(verdict=Verdict.UNTESTED, reason="no column can be changed without touching a key")
+    if not question.required and all(outcome.observation.denied for outcome in outcomes):
+        return Judgement(verdict=Verdict.ISOLATED)
+    tried = _rows_tried(question, outcomes)
+    missing = tuple(row for row in tried if question.stance(row) is Stance.REQUIRED and row.key not in reached)
+    broken = _broken(outcomes)
+    if broken and not reached:
+        return Judgement(verdict=Verdict.ERROR, reason=broken, missing=missing)
+    if missing:
+        return _explain_missing(outcomes, missing, len(reached))
+    if not question.rows:
+        return Judgement(verdict=Verdict.UNTESTED, reason="there is no row that could have been touched")
+    unclear = next((o for o in outcomes if _unclear(o)), None)
+    if unclear is not None:
+        return Judgement(verdict=Verdict.UNTESTED, reason=_silence(unclear), reached=len(reached))
+    return Judgement(verdict=Verdict.ISOLATED, reached=len(reached))
+
+
+def judge_insert(question: Question, outcomes: Sequence[Outcome], intended: Mapping[str, Row]) -> Judgement:
+    """The verdict on INSERT.
+
+    *intended* maps an attempt's SQL to the row it makes when the observer runs it.  It need only hold the refused
+    attempts; one that is refused and is not in there is no valid row and proves nothing, unless it was denied.
+    """
+    violations = [violation for outcome in outcomes for violation in _plantings(question, outcome, intended)]
+    accepted = sum(1 for outcome in outcomes if not outcome.observation.refused)
+    if violations:
+        return Judgement(verdict=Verdict.LEAK, violations=tuple(violations), reached=accepted)
+    broken = _broken(outcomes)
+    if broken and not accepted:
+        return Judgement(verdict=Verdict.ERROR, reason=broken)
+    missing = tuple(row for outcome in outcomes for row in _withheld(question, outcome, intended))
+    if missing:
+        return Judgement(verdict=Verdict.OVERBLOCKED, missing=missing, reached=accepted)
+    if not any(_conclusive(outcome, intended) for outcome in outcomes):
+        return Judgement(verdict=Verdict.UNTESTED, reason=_no_valid_row(outcomes))
+    return Judgement(verdict=Verdict.ISOLATED, reached=accepted)
+
+
+def _withheld(question: Question, outcome: Outcome, intended: Mapping[str, Row]) -> Iterable[Row]:
+    row = intended.get(outcome.attempt.sql)
+    refused = outcome.observation.refused and not outcome.observation.passed_policy
+    if refused and row is not None and question.stance(row) is Stance.REQUIRED:
+        yield row
+
+
+def _conclusive(outcome: Outcome, intended: Mapping[str, Row]) -> bool:
+    """Whether the attempt tells anything: it was accepted, it was denied, or only the persona was refused."""
+    observation = outcome.observation
+    return not observation.refused or observation.denied or outcome.attempt.sql in intended
+
+
+def _no_valid_row(outcomes: Sequence[Outcome]) -> str:
+    if not outcomes:
+        return "no valid row could be made up for it"
+    return f"no valid row could be made up for it: {outcomes[0].observation.in_words()}"
+
+
+def _judge_refusal(observation: Observation, required: Sequence[Row]) -> Judgement | None:
+    if not observation.refused:
+        return None
+    if observation.sqlstate in BROKEN_POLICY or not observation.denied:
+        why = BROKEN_POLICY.get(observation.sqlstate or "", "the statement failed")
+        return Judgement(verdict=Verdict.ERROR, reason=f"{why}: {observation.in_words()}", missing=tuple(required))
+    if required:
+        return Judgement(verdict=Verdict.OVERBLOCKED, missing=tuple(required), reason=observation.in_words())
+    return Judgement(verdict=Verdict.ISOLATED)
+
+
+def _trespasses(question: Question, outcome: Outcome) -> Iterable[Violation]:
+    for change in outcome.changes:
+        for row in (change.before, change.after):
+            if row is not None and _stance_on(question, change, row) is Stance.FORBIDDEN:
+                yield Violation(outcome=outcome, row=row, change=change)
+                break
+    if outcome.observation.passed_policy and outcome.attempt.stage is not None and _control_passed(outcome):
+        row = next((row for row in question.rows if row.key == outcome.attempt.stage.keep[0]), None)
+        if row is not None:
+            yield Violation(outcome=outcome, row=row)
+
+
+def _stance_on(question: Question, change: Change, row: Row) -> Stance:
+    """A write through a view is judged by the table that it changes."""
+    return question.oracle.stance(question.persona, change.relation, change.command, row)
+
+
+def _plantings(question: Question, outcome: Outcome, intended: Mapping[str, Row]) -> Iterable[Violation]:
+    yield from _trespasses(question, outcome)
+    row = intended.get(outcome.attempt.sql)
+    if row is None or not outcome.observation.passed_policy:
+        return
+    if question.stance(row) is Stance.FORBIDDEN:
+        yield Violation(outcome=outcome, row=row)
+
+
+def _control_passed(outcome: Outcome) -> bool:
+    return outcome.control is not None and not outcome.control.refused
+
+
+def _reached(outcomes: Iterable[Outcome]) -> set[Key]:
+    return {change.before.key for outcome in outcomes for change in outcome.changes if change.before is not None}
+
+
+def _rows_tried(question: Question, outcomes: Sequence[Outcome]) -> list[Row]:
+    plain = [outcome for outcome in outcomes if outcome.attempt.form in (Form.BLIND, Form.FILTERED)]
+    if any(outcome.attempt.stage is None for outcome in plain):
+        return list(question.rows)
+    alone = {outcome.attempt.stage.keep[0] for outcome in plain if outcome.attempt.stage is not None}
+    return [row for row in question.rows if row.key in alone]
+
+
+def _broken(outcomes: Iterable[Outcome]) -> str:
+    for outcome in outcomes:
+        if outcome.observation.sqlstate in BROKEN_POLICY:
+            return f"{BROKEN_POLICY[outcome.observation.sqlstate]}: {outcome.observation.in_words()}"
+    return ""
+
+
+def _explain_missing(outcomes: Iterable[Outcome], missing: tuple[Row, ...], reached: int) -> Judgement:
+    """Over-blocked, unless something other than a policy may be what refused: then nobody can tell."""
+    unclear = next((outcome for outcome in outcomes if _unclear(outcome)), None)
+    if unclear is not None:
+        return Judgement(verdict=Verdict.UNTESTED, missing=missing, reached=reached, reason=_silence(unclear))
+    return Judgement(verdict=Verdict.OVERBLOCKED, missing=missing, reached=reached)
+
+
+def _unclear(outcome: Outcome) -> bool:
+    """Whether the attempt was refused in a way that says nothing about policies."""
+    refused = outcome.observation.refused and not outcome.observation.denied
+    return refused and outcome.attempt.stage is None
+
+
+def _silence(outcome: Outcome) -> str:
+    for_all = outcome.control is not None and outcome.control.sqlstate == outcome.observation.sqlstate
+    whom = "for everybody, even the owner of the table" if for_all else "before the policies could be told apart"
+    return f"refused {whom}: {outcome.observation.in_words()}"

@@ -1,0 +1,143 @@
+"""
+The edge of the reports: parses FORMAT=PATH and puts documents on the disk.
+
+A file appears whole or not at all: the text goes to a temporary file beside it, which then takes its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from tenantproof.core.errors import UsageError, did_you_mean
+from tenantproof.core.report import Report
+from tenantproof.reports.registry import Writer, writers
+
+STDOUT = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """One `--report FORMAT=PATH`, checked.  `path` is as the user wrote it; "-" is standard output."""
+
+    writer: Writer
+    path: str
+
+    @property
+    def is_stdout(self) -> bool:
+        return self.path == STDOUT
+
+
+def parse_spec(spec: str) -> Destination:
+    """FORMAT=PATH as a destination.
+
+    Raises UsageError for a missing "=", an unknown format (with the nearest one), an empty path or a directory.
+    """
+    name, equals, path = spec.partition("=")
+    known = writers()
+    if not equals:
+        raise UsageError(f"--report {spec}: expected FORMAT=PATH, such as {_example(name)} ('-' is stdout)")
+    if name not in known:
+        raise UsageError(f"--report {spec}: unknown format '{name}': {did_you_mean(name, known)}")
+    if not path:
+        raise UsageError(f"--report {spec}: the path is empty; write {_example(name)} ('-' is stdout)")
+    destination = Destination(writer=known[name], path=path)
+    _refuse_directory(destination)
+    return destination
+
+
+def parse_specs(specs: Iterable[str]) -> tuple[Destination, ...]:
+    """Several FORMAT=PATH at once.  Raises UsageError, also where two would write to one place."""
+    destinations = tuple(parse_spec(spec) for spec in specs)
+    taken: dict[str, str] = {}
+    for destination in destinations:
+        place = STDOUT if destination.is_stdout else os.path.realpath(destination.path)
+        if place in taken:
+            raise UsageError(
+                f"--report {taken[place]}={destination.path} and --report {destination.writer.name}="
+                f"{destination.path} write to one place; give each its own path"
+            )
+        taken[place] = destination.writer.name
+    return destinations
+
+
+def write_report(report: Report, spec: str, *, stdout: TextIO | None = None) -> Destination:
+    """Write a report to FORMAT=PATH; parent folders are made.  Raises UsageError, never leaves half a file."""
+    destination = parse_spec(spec)
+    write_to(report, destination, stdout=stdout)
+    return destination
+
+
+def write_to(report: Report, destination: Destination, *, stdout: TextIO | None = None) -> None:
+    """Write a report to a destination that was parsed before the run.  Raises UsageError."""
+    document = io.StringIO()
+    destination.writer.write(report, document)
+    data = document.getvalue().encode("utf-8")
+    if destination.is_stdout:
+        _to_stream(data, stdout or sys.stdout)
+        return
+    _refuse_directory(destination)
+    try:
+        _to_file(data, Path(os.path.realpath(destination.path)))
+    except (OSError, ValueError) as error:
+        raise _cannot_write(destination, error) from error
+
+
+def _to_stream(data: bytes, stream: TextIO) -> None:
+    """Documents are UTF-8 whatever the terminal's encoding is."""
+    stream.flush()
+    binary = getattr(stream, "buffer", None)
+    if binary is None:
+        stream.write(data.decode("utf-8"))
+    else:
+        binary.write(data)
+    stream.flush()
+
+
+def _to_file(data: bytes, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+        path.write_bytes(data)  # a pipe or /dev/null must not be replaced by a file
+        return
+    # A name of our own and a plain open: mkstemp would make the report readable by its owner alone.
+    temporary = path.with_name(f".tenantproof-{secrets.token_hex(6)}.tmp")
+    try:
+        with temporary.open("xb") as out:
+            out.write(data)
+        temporary.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _refuse_directory(destination: Destination) -> None:
+    path = destination.path
+    if not destination.is_stdout and (path.endswith(os.sep) or Path(path).is_dir()):
+        name = f"report{destination.writer.suffix}"
+        better = str(Path(path) / name)
+        raise UsageError(
+            f"--report {destination.writer.name}={path}: is a directory; "
+            f"name a file in it, such as {destination.writer.name}={better}"
+        )
+
+
+def _cannot_write(destination: Destination, error: Exception) -> UsageError:
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return UsageError(
+        f"--report {destination.writer.name}={destination.path}: cannot write the file: {why}; "
+        "choose a path that you may write to"
+    )
+
+
+def _example(name: str) -> str:
+    known = writers()
+    writer = known.get(name) or known["html"]
+    return f"{writer.name}=reports/isolation{writer.suffix}"

@@ -1,0 +1,345 @@
+"""What the HTML template shows, worked out beforehand: the template only places it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tenantproof.core.finding import CellResult, Finding, Reach, Verdict
+from tenantproof.core.model import Command
+from tenantproof.core.report import Report
+from tenantproof.reports.grouping import Reason, deviating_cells, group_by_reason, why
+from tenantproof.reports.matrix import CellKey, Matrix, Outcome, build_matrix, tenant_of
+from tenantproof.reports.visible import one_line
+from tenantproof.reports.weaknesses import weakness
+from tenantproof.reports.wording import (
+    accepted_findings,
+    headline,
+    is_overblocking,
+    leaks,
+    open_findings,
+    place_of,
+    replay_command,
+)
+
+REACH = {
+    Reach.API: "anybody with a token for the API",
+    Reach.SQL: "a SQL connection as that role",
+    Reach.APP: "an endpoint of the application",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glyph:
+    """One cell of the heat map: its CSS class, sign, where its evidence stands, and what a screen reader says."""
+
+    css: str
+    sign: str
+    href: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One relation of the heat map; for each persona four glyphs (None: no such cell)."""
+
+    name: str
+    anchor: str
+    cells: tuple[tuple[Glyph | None, ...], ...]
+    deviations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One persona of the heat map."""
+
+    name: str
+    short: str
+    tenant: str
+    deviations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnGroup:
+    """The personas of one tenant; "" for those who belong to none or to several."""
+
+    tenant: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingView:
+    """A finding with what the report says around it."""
+
+    finding: Finding
+    number: int
+    anchor: str
+    overblocking: bool
+    place: str
+    reach: str
+    weakness: str
+    weakness_url: str
+    command_line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonView:
+    """Cells with one reason, and where the list of them stands."""
+
+    anchor: str
+    title: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofRow:
+    """For one relation: the personas for whom a command had the same outcome."""
+
+    command: Command
+    outcome: Outcome
+    css: str
+    personas: tuple[str, ...]
+    expected: str
+    observed: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelationView:
+    """One relation: how its tenant is found, and what was expected and observed."""
+
+    name: str
+    anchor: str
+    tenancy: str
+    rows: tuple[ProofRow, ...]
+    deviations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Everything the template needs beside the report itself."""
+
+    headline: str
+    verdict: str
+    """leak, doubt or clean: the tone of the headline."""
+    counts: tuple[tuple[str, str, int], ...]
+    """CSS class, words, number."""
+    legend: tuple[tuple[str, str, str], ...]
+    """CSS class, sign, words."""
+    groups: tuple[ColumnGroup, ...]
+    rows: tuple[Row, ...]
+    findings: tuple[FindingView, ...]
+    accepted: tuple[FindingView, ...]
+    deviations: tuple[ReasonView, ...]
+    untested: tuple[ReasonView, ...]
+    relations: tuple[RelationView, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return tuple(column for group in self.groups for column in group.columns)
+
+
+CSS: Mapping[Outcome, str] = {
+    Outcome.ALLOWED: "a",
+    Outcome.DENIED: "d",
+    Outcome.LEAKED: "l",
+    Outcome.OVERBLOCKED: "o",
+    Outcome.UNTESTED: "u",
+    Outcome.ERROR: "e",
+    Outcome.ACCEPTED: "w",
+}
+"""One letter each: there may be 20,000 of them."""
+
+SPOKEN: Mapping[Outcome, str] = {
+    **{outcome: outcome.value for outcome in Outcome},
+    Outcome.ALLOWED: "allowed",
+    Outcome.DENIED: "denied",
+}
+
+
+def build_page(report: Report) -> Page:
+    """Work out the page of a report."""
+    matrix = build_matrix(report)
+    untested = _reasons(_with_verdict(report, Verdict.UNTESTED), matrix, prefix="u", title="Untested")
+    deviations = _deviations(report, matrix)
+    anchors = {name: f"r{index}" for index, name in enumerate(matrix.relations, start=1)}
+    links = _links(report, matrix, anchors, (*untested, *deviations))
+    return Page(
+        headline=headline(report, matrix),
+        verdict=_tone(report, matrix),
+        counts=tuple((CSS[outcome], outcome.value, matrix.count(outcome)) for outcome in Outcome),
+        legend=tuple((CSS[outcome], outcome.glyph, outcome.value) for outcome in Outcome),
+        groups=_groups(report, matrix),
+        rows=tuple(_row(name, anchors[name], matrix, links) for name in matrix.relations),
+        findings=_views(report, matrix, open_findings(report)),
+        accepted=_views(report, matrix, accepted_findings(report)),
+        deviations=deviations,
+        untested=untested,
+        relations=_relations(report, matrix, anchors),
+    )
+
+
+def _tone(report: Report, matrix: Matrix) -> str:
+    if leaks(report, matrix) or matrix.count(Outcome.LEAKED):
+        return "leak"
+    doubtful = (Outcome.OVERBLOCKED, Outcome.UNTESTED, Outcome.ERROR)
+    in_doubt = any(matrix.count(outcome) for outcome in doubtful) or report.gaps or report.unseeded
+    return "doubt" if in_doubt or not report.cells else "clean"
+
+
+def _with_verdict(report: Report, verdict: Verdict) -> list[CellResult]:
+    return [cell for cell in report.cells if cell.verdict is verdict]
+
+
+def _reasons(
+    cells: Iterable[CellResult], matrix: Matrix, *, prefix: str, title: str
+) -> tuple[ReasonView, ...]:
+    reasons = group_by_reason(cells, why, matrix.personas)
+    return tuple(
+        ReasonView(anchor=f"{prefix}{index}", title=title, reason=reason)
+        for index, reason in enumerate(reasons, start=1)
+    )
+
+
+def _deviations(report: Report, matrix: Matrix) -> tuple[ReasonView, ...]:
+    """Deviations that no finding tells of."""
+    return tuple(
+        view
+        for verdict, prefix, title in (
+            (Verdict.LEAK, "l", "Leaked"),
+            (Verdict.OVERBLOCKED, "o", "Blocked too much"),
+            (Verdict.ERROR, "e", "Error"),
+        )
+        for view in _reasons(deviating_cells(report, matrix, verdict), matrix, prefix=prefix, title=title)
+    )
+
+
+def _links(
+    report: Report, matrix: Matrix, anchors: Mapping[str, str], reasons: Sequence[ReasonView]
+) -> Mapping[CellKey, str]:
+    """Where each cell's evidence stands: its finding, its reason, or else its relation."""
+    links = {(cell.object, cell.persona, cell.command): anchors[cell.object] for cell in report.cells}
+    for view in reasons:
+        for block in view.reason.blocks:
+            for name in block.objects:
+                for persona in block.personas:
+                    links.update({(name, persona, command): view.anchor for command in block.commands})
+    for key, findings in matrix.findings.items():
+        if key in links and not matrix.outcomes[key].as_expected:
+            first = min(findings, key=lambda finding: bool(finding.accepted))
+            links[key] = _finding_anchor(first)
+    return links
+
+
+def _finding_anchor(finding: Finding) -> str:
+    return f"f-{finding.fingerprint}"
+
+
+def _groups(report: Report, matrix: Matrix) -> tuple[ColumnGroup, ...]:
+    grouped: dict[str, list[Column]] = defaultdict(list)
+    for persona in matrix.personas:
+        tenant = tenant_of(persona, report.tenants) or ""
+        short = persona[len(tenant) + 1 :] if tenant and persona != tenant else persona
+        column = Column(
+            name=one_line(persona),
+            short=one_line(short),
+            tenant=one_line(tenant),
+            deviations=_count_deviations(matrix, matrix.relations, (persona,)),
+        )
+        grouped[tenant].append(column)
+    return tuple(ColumnGroup(tenant=one_line(name), columns=tuple(found)) for name, found in grouped.items())
+
+
+def _count_deviations(matrix: Matrix, relations: Iterable[str], personas: Sequence[str]) -> int:
+    outcomes = (
+        outcome for name in relations for persona in personas for outcome in matrix.glyphs(name, persona)
+    )
+    return sum(1 for outcome in outcomes if outcome is not None and not outcome.as_expected)
+
+
+def _row(name: str, anchor: str, matrix: Matrix, links: Mapping[CellKey, str]) -> Row:
+    return Row(
+        name=one_line(name),
+        anchor=anchor,
+        cells=tuple(_glyphs(name, persona, matrix, links) for persona in matrix.personas),
+        deviations=_count_deviations(matrix, (name,), matrix.personas),
+    )
+
+
+def _glyphs(
+    name: str, persona: str, matrix: Matrix, links: Mapping[CellKey, str]
+) -> tuple[Glyph | None, ...]:
+    who, what = one_line(persona), one_line(name)
+    return tuple(
+        None
+        if outcome is None
+        else Glyph(
+            css=CSS[outcome],
+            sign=outcome.glyph,
+            href=links[name, persona, command],
+            label=f"{who} {command.value} {what}: {SPOKEN[outcome]}",
+        )
+        for command, outcome in zip(Command, matrix.glyphs(name, persona), strict=True)
+    )
+
+
+def _views(report: Report, matrix: Matrix, findings: Sequence[Finding]) -> tuple[FindingView, ...]:
+    return tuple(
+        _view(report, matrix, finding, number) for number, finding in enumerate(findings, start=1)
+    )
+
+
+def _view(report: Report, matrix: Matrix, finding: Finding, number: int) -> FindingView:
+    known = weakness(finding.cwe)
+    return FindingView(
+        finding=finding,
+        number=number,
+        anchor=_finding_anchor(finding),
+        overblocking=is_overblocking(finding, matrix),
+        place=place_of(finding),
+        reach=REACH[finding.reach],
+        weakness=known.title,
+        weakness_url=known.url,
+        command_line=replay_command(report, finding),
+    )
+
+
+def _relations(
+    report: Report, matrix: Matrix, anchors: Mapping[str, str]
+) -> tuple[RelationView, ...]:
+    cells: dict[str, list[CellResult]] = defaultdict(list)
+    for cell in report.cells:
+        cells[cell.object].append(cell)
+    return tuple(
+        RelationView(
+            name=one_line(name),
+            anchor=anchors[name],
+            tenancy=report.relations.get(name, "undecided"),
+            rows=_proof(cells[name], matrix),
+            deviations=_count_deviations(matrix, (name,), matrix.personas),
+        )
+        for name in matrix.relations
+    )
+
+
+def _proof(cells: Sequence[CellResult], matrix: Matrix) -> tuple[ProofRow, ...]:
+    """Cells of one relation that say the same, together."""
+    alike: dict[tuple[Command, Outcome, str, str], list[CellResult]] = defaultdict(list)
+    for cell in cells:
+        outcome = matrix.outcomes[cell.object, cell.persona, cell.command]
+        alike[cell.command, outcome, cell.expected, cell.observed or cell.reason].append(cell)
+    order = {command: index for index, command in enumerate(Command)}
+    rows = sorted(alike.items(), key=lambda item: order[item[0][0]])
+    return tuple(
+        ProofRow(
+            command=command,
+            outcome=outcome,
+            css=CSS[outcome],
+            personas=tuple(one_line(cell.persona) for cell in members),
+            expected=expected,
+            observed=observed,
+            attempts=sum(cell.attempts for cell in members),
+        )
+        for (command, outcome, expected, observed), members in rows
+    )

@@ -1,0 +1,149 @@
+"""
+The format `json-v1`: everything a run found out, for scripts, for `diff` and to render other formats later.
+
+Contract: keys and their meaning do not change while the name is `json-v1` (`json-v1.schema.json` beside this module
+describes them); keys are sorted, text is ASCII with escapes; two runs of one scenario, database and seed differ in
+`times` only.  `read_report` is the inverse: `read_report(text of report) == report`.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+from collections import Counter
+from functools import cache
+from typing import TextIO
+
+from tenantproof.core.finding import CellResult, Evidence, Finding, Verdict
+from tenantproof.core.model import Place
+from tenantproof.core.report import Report, Timing
+from tenantproof.core.world import Unseeded
+
+FORMAT = "json-v1"
+
+
+class JsonV1Writer:
+    """Writes `json-v1`."""
+
+    name = "json"
+    suffix = ".json"
+
+    def write(self, report: Report, out: TextIO) -> None:
+        json.dump(document(report), out, indent=2, sort_keys=True, allow_nan=False)
+        out.write("\n")
+
+
+@cache
+def schema_text() -> str:
+    """The JSON Schema (2020-12) of `json-v1`, as shipped."""
+    source = importlib.resources.files(__package__) / "json-v1.schema.json"
+    return source.read_text(encoding="utf-8")
+
+
+def document(report: Report) -> dict[str, object]:
+    """The report as plain JSON values."""
+    return {
+        "format": FORMAT,
+        "tool_version": report.tool_version,
+        "scenario": {"name": report.scenario, "path": report.scenario_path},
+        "target": report.target,
+        "server_version": report.server_version,
+        "seed": report.seed,
+        "tenants": list(report.tenants),
+        "roles": list(report.roles),
+        "personas": list(report.personas),
+        "relations": dict(report.relations),
+        "patches": list(report.patches),
+        "statements": report.statements,
+        "rows_seeded": report.rows_seeded,
+        "summary": summary(report),
+        "findings": [_finding(finding) for finding in report.findings],
+        "cells": [_cell(cell) for cell in report.cells],
+        "unseeded": [_unseeded(unseeded) for unseeded in report.unseeded],
+        "gaps": [{"object": gap.object, "reason": gap.reason} for gap in report.gaps],
+        "notes": list(report.notes),
+        "times": _times(report.timing),
+    }
+
+
+def summary(report: Report) -> dict[str, int]:
+    """Cells by verdict, all findings, and how many of those are accepted."""
+    verdicts = Counter(cell.verdict for cell in report.cells)
+    return {
+        **{verdict.value: verdicts[verdict] for verdict in Verdict},
+        "cells": len(report.cells),
+        "findings": len(report.findings),
+        "accepted": sum(1 for finding in report.findings if finding.accepted),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    return {
+        "fingerprint": finding.fingerprint,
+        "property": finding.property.value,
+        "channel": finding.channel,
+        "severity": finding.severity.value,
+        "reach": finding.reach.value,
+        "object": finding.object,
+        "command": finding.command.value,
+        "title": finding.title,
+        "cause": finding.cause,
+        "explanation": finding.explanation,
+        "fix": finding.fix,
+        "cwe": finding.cwe,
+        "personas": list(finding.personas),
+        "evidence": [_evidence(evidence) for evidence in finding.evidence],
+        "replay": finding.replay,
+        "policy": finding.policy,
+        "policy_text": finding.policy_text,
+        "file": finding.file,
+        "line": finding.line,
+        "place": _place(finding.place),
+        "accepted": finding.accepted,
+    }
+
+
+def _place(place: Place | None) -> dict[str, object] | None:
+    return None if place is None else {"path": place.path, "line": place.line, "column": place.column}
+
+
+def _evidence(evidence: Evidence) -> dict[str, object]:
+    return {
+        "persona": evidence.persona,
+        "statement": evidence.statement,
+        "expected": evidence.expected,
+        "observed": evidence.observed,
+        "rows": list(evidence.rows),
+    }
+
+
+def _cell(cell: CellResult) -> dict[str, object]:
+    return {
+        "object": cell.object,
+        "persona": cell.persona,
+        "command": cell.command.value,
+        "verdict": cell.verdict.value,
+        "entitled": cell.entitled,
+        "expected": cell.expected,
+        "observed": cell.observed,
+        "reason": cell.reason,
+        "attempts": cell.attempts,
+    }
+
+
+def _unseeded(unseeded: Unseeded) -> dict[str, object]:
+    return {
+        "relation": {"schema": unseeded.relation.schema, "name": unseeded.relation.name},
+        "tenant": unseeded.tenant,
+        "sqlstate": unseeded.sqlstate,
+        "message": unseeded.message,
+    }
+
+
+def _times(timing: Timing) -> dict[str, object]:
+    return {
+        "started_at": timing.started_at,
+        "seconds": timing.seconds,
+        "phases": dict(timing.phases),
+        "reads_per_second": timing.reads_per_second,
+    }

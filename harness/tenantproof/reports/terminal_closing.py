@@ -1,0 +1,111 @@
+"""The last lines: the verdict, what was untested, where the reports are, and what to type next."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+
+from tenantproof.core.finding import Finding, Severity
+from tenantproof.core.report import Report
+from tenantproof.reports.matrix import Matrix, Outcome
+from tenantproof.reports.pen import Pen
+from tenantproof.reports.terminal_untested import untested_reasons
+from tenantproof.reports.wording import duration, open_findings, plural, replay_command
+
+_REASONS_SHOWN = 3
+
+
+def closing(
+    pen: Pen,
+    report: Report,
+    matrix: Matrix,
+    *,
+    verbose: bool,
+    paths: Sequence[str],
+    threshold: Severity,
+    exit_code: int,
+) -> None:
+    """Print the last lines."""
+    _verdict(pen, report, matrix)
+    _what_was_untested(pen, report, matrix)
+    for path in paths:
+        pen.line("  report    ", (path, "bold"))
+    pen.line(f"exit {exit_code}: {exit_meaning(exit_code, threshold)}")
+    pen.line("Next: ", (next_command(report, paths=paths, verbose=verbose, threshold=threshold), "bold"))
+
+
+def verdict_line(report: Report, matrix: Matrix) -> str:
+    """ "1 leaked · 0 blocked too much · 4 untested · 1115 isolated", accepted cells and errors where there are."""
+    isolated = matrix.count(Outcome.ALLOWED) + matrix.count(Outcome.DENIED)
+    parts = [
+        f"{matrix.count(Outcome.LEAKED)} leaked",
+        f"{matrix.count(Outcome.OVERBLOCKED)} blocked too much",
+        f"{matrix.count(Outcome.UNTESTED)} untested",
+        f"{isolated} isolated",
+    ]
+    if errors := matrix.count(Outcome.ERROR):
+        parts.append(plural(errors, "error"))
+    if accepted := matrix.count(Outcome.ACCEPTED):
+        parts.append(f"{accepted} accepted")
+    return " · ".join(parts)
+
+
+def exit_meaning(exit_code: int, threshold: Severity) -> str:
+    """What an exit code says about this run."""
+    meanings = {
+        0: f"no finding at or above {threshold}",
+        1: f"a finding at or above {threshold}",
+        4: "no leak, but something that must be tested was not",
+        5: "nothing to check",
+        130: "interrupted",
+    }
+    return meanings.get(exit_code, "the run did not finish")
+
+
+def next_command(report: Report, *, paths: Sequence[str], verbose: bool, threshold: Severity) -> str:
+    """The one command that helps most from here."""
+    scenario = shlex.quote(report.scenario_path)
+    findings = open_findings(report)
+    if findings and findings[0].severity.rank >= threshold.rank:
+        return replay_command(report, findings[0])
+    if not any(path.endswith(".html") for path in paths):
+        return f"tenantproof check {scenario} --report html=reports/isolation.html"
+    if findings:
+        return replay_command(report, findings[0])
+    if not verbose:
+        return f"tenantproof check {scenario} -v"
+    return f"tenantproof check {scenario} --patch change.sql"
+
+
+def _verdict(pen: Pen, report: Report, matrix: Matrix) -> None:
+    findings = open_findings(report)
+    style = "bold red" if findings else "bold green" if report.cells else "bold"
+    pen.line((verdict_line(report, matrix), style))
+    took = f" in {duration(report.timing.seconds)}" if report.timing.seconds else ""
+    pen.line(f"  {findings_line(findings)}{took}")
+
+
+def findings_line(findings: Sequence[Finding]) -> str:
+    """ "2 findings: 1 critical, 1 low", or "no finding"."""
+    if not findings:
+        return "no finding"
+    severities = Counter(finding.severity for finding in findings)
+    counts = [f"{severities[severity]} {severity}" for severity in reversed(Severity) if severities[severity]]
+    return f"{plural(len(findings), 'finding')}: {', '.join(counts)}"
+
+
+def _what_was_untested(pen: Pen, report: Report, matrix: Matrix) -> None:
+    reasons = untested_reasons(report, matrix)
+    for reason in reasons[:_REASONS_SHOWN]:
+        pen.paragraph("  untested  ", f"{reason.count} × {reason.text}")
+    if len(reasons) > _REASONS_SHOWN:
+        pen.line("  untested  ", f"… for {plural(len(reasons) - _REASONS_SHOWN, 'more reason')}, listed above")
+    beside = [
+        f"{plural(len(report.gaps), 'gap')} out of reach" if report.gaps else "",
+        f"{plural(len(report.unseeded), 'time')} a table was not filled" if report.unseeded else "",
+    ]
+    if any(beside):
+        pen.line("  untested  ", f"{', '.join(filter(None, beside))}, listed above")
+    if not (reasons or any(beside)):
+        pen.line("  untested  nothing: every cell in scope was tried")

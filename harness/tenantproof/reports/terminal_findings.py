@@ -1,0 +1,121 @@
+"""One finding as a compiler prints an error: what, where, expected, observed, how to fix, how to see it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tenantproof.core.finding import Evidence, Finding, Severity
+from tenantproof.core.report import Report
+from tenantproof.reports.matrix import Matrix
+from tenantproof.reports.pen import Part, Pen
+from tenantproof.reports.wording import (
+    accepted_findings,
+    is_overblocking,
+    place_of,
+    plural,
+    replay_command,
+)
+
+_EXCERPT_LINES = 12
+_SEVERITY_STYLES = {
+    Severity.INFO: "blue",
+    Severity.LOW: "blue",
+    Severity.MEDIUM: "yellow",
+    Severity.HIGH: "red",
+    Severity.CRITICAL: "bold red",
+}
+
+
+def some(names: Sequence[str], *, all_of_them: bool, joiner: str = ", ") -> str:
+    """The first three names "+ 6 more", or every name."""
+    if all_of_them or len(names) <= 4:
+        return joiner.join(names)
+    return f"{joiner.join(names[:3])} + {len(names) - 3} more"
+
+
+def finding_block(
+    pen: Pen, report: Report, matrix: Matrix, finding: Finding, *, verbose: bool, threshold: Severity
+) -> None:
+    """Print one finding."""
+    _head(pen, finding, "BLOCKED" if is_overblocking(finding, matrix) else "LEAKED", verbose=verbose)
+    pen.paragraph("  ", finding.title)
+    _source(pen, finding, verbose=verbose)
+    if verbose and finding.explanation:
+        _field(pen, "why", finding.explanation)
+    _evidence(pen, finding, verbose=verbose)
+    _field(pen, "fix", finding.fix)
+    if finding.severity.rank < threshold.rank:
+        _field(pen, "gate", f"below --fail-on {threshold}: reported, does not fail the run")
+    pen.line("   ", ("= ", "blue"), f"{'reproduce':10}", (replay_command(report, finding), "bold"))
+    if verbose:
+        _script(pen, finding.replay)
+    pen.blank()
+
+
+def accepted(pen: Pen, report: Report) -> None:
+    """Accepted findings, a line each."""
+    findings = accepted_findings(report)
+    for finding in findings:
+        pen.paragraph(
+            ("ACCEPTED ", "cyan"),
+            f"{finding.severity}  {finding.channel}  {finding.object} · {finding.command}  "
+            f"fingerprint {finding.fingerprint}: {finding.accepted}",
+        )
+    if findings:
+        pen.blank()
+
+
+def _head(pen: Pen, finding: Finding, word: str, *, verbose: bool) -> None:
+    style = _SEVERITY_STYLES[finding.severity]
+    parts: list[Part] = [
+        (f"{finding.severity}  {finding.channel}  ", style),
+        (f"{finding.object} · {finding.command}", "bold"),
+        f" · {some(finding.personas, all_of_them=verbose)}",
+    ]
+    fingerprint = f"   fingerprint {finding.fingerprint}"
+    if pen.text(f"{word} ", *parts, fingerprint).cell_len <= pen.width:
+        parts.append((fingerprint, "dim"))
+    pen.paragraph((f"{word} ", style), *parts)
+
+
+def _source(pen: Pen, finding: Finding, *, verbose: bool) -> None:
+    """The migration's file and line, and the policy's text under it."""
+    place = place_of(finding)
+    if place:
+        pen.line("   ", ("--> ", "blue"), place)
+    lines = finding.policy_text.expandtabs(4).strip("\n").splitlines()
+    if not lines:
+        return
+    gutter = str(finding.line) if finding.line is not None else ""
+    shown = lines if verbose else lines[:_EXCERPT_LINES]
+    for index, line in enumerate(shown):
+        pen.line((f"{gutter if index == 0 else '':>5} | ", "blue"), line)
+    if len(shown) < len(lines):
+        pen.line(("      | ", "blue"), (f"… {plural(len(lines) - len(shown), 'more line')} (-v)", "dim"))
+
+
+def _evidence(pen: Pen, finding: Finding, *, verbose: bool) -> None:
+    shown = finding.evidence if verbose else finding.evidence[:1]
+    for evidence in shown:
+        _one_evidence(pen, evidence, str(finding.place or ""))
+    more = len(finding.evidence) - len(shown)
+    if more > 0:
+        _field(pen, "", f"and the same kind of evidence for {plural(more, 'more persona')} (-v)")
+
+
+def _one_evidence(pen: Pen, evidence: Evidence, place: str) -> None:
+    _field(pen, "expected", f"{evidence.expected}   {place}".rstrip())
+    rows = f" ({some(evidence.rows, all_of_them=False, joiner='; ')})" if evidence.rows else ""
+    _field(pen, "evidence", f"{evidence.persona}: {evidence.observed}{rows}")
+    _field(pen, "", " ".join(evidence.statement.split()))
+
+
+def _field(pen: Pen, label: str, content: str) -> None:
+    mark = f"   = {label:10}" if label else " " * 15
+    pen.paragraph((mark, "blue"), content)
+
+
+def _script(pen: Pen, script: str) -> None:
+    """The replay script in full, as psql reads it."""
+    for line in script.rstrip("\n").split("\n"):
+        pen.line("       ", line.rstrip("\r").expandtabs(4))

@@ -1,0 +1,95 @@
+"""Sentences that more than one format says, so that all say the same."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from tenantproof.core.finding import Finding, Severity
+from tenantproof.core.report import Report
+from tenantproof.reports.matrix import Matrix, Outcome
+
+
+def plural(count: int, noun: str) -> str:
+    """ "1 finding", "2 findings"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def number(count: int) -> str:
+    """ "1,120": for documents; terminals and machines get plain digits."""
+    return f"{count:,}"
+
+
+def worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Findings by severity, then by name, so that the order never depends on the run."""
+    return tuple(
+        sorted(findings, key=lambda f: (-f.severity.rank, f.object, f.command, f.channel, f.fingerprint))
+    )
+
+
+def open_findings(report: Report) -> tuple[Finding, ...]:
+    """Findings that nobody accepted, the worst first."""
+    return worst_first([finding for finding in report.findings if not finding.accepted])
+
+
+def accepted_findings(report: Report) -> tuple[Finding, ...]:
+    return worst_first([finding for finding in report.findings if finding.accepted])
+
+
+def is_overblocking(finding: Finding, matrix: Matrix) -> bool:
+    """Whether all that the finding's cells show is a persona who is denied what the scenario grants."""
+    keys = ((finding.object, persona, finding.command) for persona in finding.personas)
+    outcomes = {matrix.outcomes.get(key) for key in keys}
+    return outcomes == {Outcome.OVERBLOCKED}
+
+
+def leaks(report: Report, matrix: Matrix) -> tuple[Finding, ...]:
+    """Open findings that cross a border, as opposed to those that block too much."""
+    return tuple(finding for finding in open_findings(report) if not is_overblocking(finding, matrix))
+
+
+def server(report: Report) -> str:
+    """ "PostgreSQL 18.6", whether or not the server's answer named the product."""
+    version = report.server_version
+    return version if version.startswith("PostgreSQL") else f"PostgreSQL {version}"
+
+
+def duration(seconds: float) -> str:
+    """ "41.3 s", "12 min 5 s"."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def replay_command(report: Report, finding: Finding) -> str:
+    """What to type to run one finding again."""
+    return f"tenantproof replay {finding.fingerprint} {shlex.quote(report.scenario_path)}"
+
+
+def place_of(finding: Finding) -> str:
+    """The policy in its migration ("file.sql:41"), or the empty string."""
+    if finding.file is None:
+        return ""
+    return finding.file if finding.line is None else f"{finding.file}:{finding.line}"
+
+
+def headline(report: Report, matrix: Matrix) -> str:
+    """The verdict in one sentence."""
+    found = leaks(report, matrix)
+    blocked, untested = matrix.count(Outcome.OVERBLOCKED), matrix.count(Outcome.UNTESTED)
+    errors = matrix.count(Outcome.ERROR)
+    parts = [plural(len(found), "leak") if found else "No leak"]
+    if blocked:
+        parts.append(f"{number(blocked)} blocked too much")
+    if untested:
+        parts.append(f"{number(untested)} untested")
+    if errors:
+        parts.append(plural(errors, "error"))
+    if len(parts) == 1:
+        return f"{parts[0]} in {number(len(report.cells))} cells"
+    return f"{', '.join(parts)}, of {number(len(report.cells))} cells"
+
+
+def worst(findings: Sequence[Finding]) -> Severity | None:
+    return max((finding.severity for finding in findings), key=lambda severity: severity.rank, default=None)

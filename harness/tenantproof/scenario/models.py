@@ -1,0 +1,337 @@
+"""
+The scenario file as pydantic models: shapes, descriptions and everything one value can tell by itself.
+
+These models are also the JSON Schema (`schema.py`), so every field has a description.  No tuple fields: draft-07
+has no `prefixItems`.  What needs two places of the file to be compared is checked in `build.py`.  Tags of unions
+are written «so», which lets `complaints.py` drop them from the paths of errors.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+MAY_BE_EMPTY = frozenset({"session", "roles", "claims", "tables", "expect", "endpoints", "accept"})
+"""Sections that may stand there with nothing below them: the same as if they were left out."""
+
+SHAPES: dict[type, str] = {str: "«text»", list: "«list»", dict: "«mapping»"}
+
+
+def shape(value: object) -> str | None:
+    """The tag of an arm chosen by the YAML shape alone."""
+    return SHAPES.get(type(value))
+
+
+def either(expected: str) -> Discriminator:
+    """Choose between text, list and mapping; *expected* says in words what is allowed."""
+    return Discriminator(shape, custom_error_type="wrong-type", custom_error_message=f"expected {expected}")
+
+
+def complain(code: str, message: str, hint: str = "") -> PydanticCustomError:
+    """An error of ours in pydantic's clothes; braces in the texts are safe."""
+    return PydanticCustomError("own", "{message}", {"code": code, "message": message, "hint": hint})
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise complain("empty", "expected text, found nothing but spaces")
+    return text
+
+
+def _scalar(value: object) -> object:
+    """Numbers and booleans are fine where the database gets text anyway; `build` takes them as written."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _date(text: str) -> str:
+    try:
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            raise ValueError
+        datetime.date.fromisoformat(text)
+    except ValueError:
+        raise complain("bad-date", "expected a date", "write it as 2027-03-01") from None
+    return text
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("{base}", "http://", "https://")):
+        raise complain("bad-url", "expected a URL", "start it with {base}, http:// or https://")
+    return text
+
+
+def _setting_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*)*", text):
+        raise complain("bad-name", "not a name of a setting", "custom settings look like app.tenant_id")
+    if text.lower() in ("role", "session_authorization"):
+        raise complain("bad-name", "a role is not set this way", "use session.role and session.login")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1), AfterValidator(_not_blank)]
+Scalar = Annotated[Text, BeforeValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})]
+TenantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
+
+
+class Strict(BaseModel):
+    """Unknown keys and implicit conversions are errors."""
+
+    # Built with the first file that is validated: one schema instead of one for each class.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+
+class Database(Strict):
+    """Which database is tested and how it is built."""
+
+    platform: Literal["supabase", "postgres"] = Field(
+        description="supabase: the database looks like Supabase (roles, auth, storage). postgres: a plain one."
+    )
+    migrations: (
+        Annotated[
+            Annotated[Text, Tag("«text»")] | Annotated[list[Text], Field(min_length=1), Tag("«list»")],
+            either("a path or a list of paths"),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="SQL that builds the schema: a file, a folder (its *.sql by name) or a list of them in order;"
+        " relative to the scenario file.",
+    )
+    schemas: list[Text] = Field(
+        default=["public"],
+        min_length=1,
+        description="Schemas in scope. The first one is meant where a table is named without a schema.",
+    )
+    auto_expose_new_tables: bool = Field(
+        default=False,
+        description="Supabase only: true grants new tables to anon and authenticated by default (the legacy mode).",
+    )
+
+
+class Session(Strict):
+    """How the application tells the database who is asking. The platform presets everything."""
+
+    login: Text | None = Field(default=None, description="The role that connects. On supabase: authenticator.")
+    role: Text | None = Field(
+        default=None,
+        description="The role a signed-in persona becomes. On supabase: authenticated; on postgres it is required.",
+    )
+    anon_role: Text | None = Field(
+        default=None,
+        description="The role of a persona without a token. On supabase: anon; on postgres: the same as role.",
+    )
+    settings: dict[Annotated[str, AfterValidator(_setting_name)], Scalar] | None = Field(
+        default=None,
+        description='What SET LOCAL sets, as templates: {app.tenant_id: "{tenant.id}"}.'
+        " Placeholders: {tenant.id} {tenant.name} {user.id} {user.email} {role}.",
+    )
+    pre_request: Text | None = Field(
+        default=None, description="A function that is called first, as PostgREST's db-pre-request."
+    )
+    headers: dict[Text, Scalar] | None = Field(
+        default=None, description="HTTP headers that the database sees in request.headers, as templates."
+    )
+
+
+class Tenant(Strict):
+    """A tenant with a given id."""
+
+    name: TenantName = Field(description="The tenant's name in this file and in reports.")
+    id: Scalar | None = Field(
+        default=None, description="Its id in the database. Left out, the seeder gives it one that is stable for a seed."
+    )
+
+
+class Membership(Strict):
+    """A table that says which user belongs to which tenant."""
+
+    table: Text = Field(description="The table, such as organization_members or auth.members.")
+    user: Text = Field(description="Its column with the user's id.")
+    tenant: Text = Field(description="Its column with the tenant's id.")
+    role: Text | None = Field(default=None, description="Its column with the role, one of `roles`.")
+    values: dict[Text, Scalar] | None = Field(
+        default=None,
+        description="Values for other columns of the row, as templates."
+        " Placeholders: {tenant.id} {tenant.name} {owner.id} (the member) {n} {uuid} {canary}.",
+    )
+
+
+class Expression(Strict):
+    """A value found by SQL."""
+
+    sql: Text = Field(description="An SQL expression over the row's columns.")
+
+
+Locator = Annotated[
+    Annotated[Text, Tag("«text»")] | Annotated[Expression, Tag("«mapping»")],
+    either("a column, a path along foreign keys (workflow_id.organization_id) or {sql: expression}"),
+]
+
+
+class Table(Strict):
+    """Whose the rows of a table are, and how it is seeded."""
+
+    tenant: Locator | None = Field(
+        default=None,
+        description="How a row's tenant is found: a column, a path along foreign keys"
+        " (workflow_id.organization_id), or {sql: expression}.",
+    )
+    owner: Locator | None = Field(default=None, description="How a row's owner (a user's id) is found; as tenant.")
+    shared: bool = Field(
+        default=False, description="Reference data: the rows belong to no tenant and all may know them."
+    )
+    private: bool = Field(default=False, description="Nobody but the service role may reach the rows.")
+    system_rows: Literal["shared", "private"] | None = Field(
+        default=None, description="What rows are whose tenant is NULL. Left out, they are undecided."
+    )
+    values: dict[Text, Scalar] | None = Field(
+        default=None,
+        description="Values for the seeder by column, as templates."
+        " Placeholders: {tenant.id} {tenant.name} {owner.id} {n} {uuid} {canary}.",
+    )
+    rows: int = Field(default=3, ge=1, le=100_000, description="Rows to seed for each tenant.")
+
+
+class Where(Strict):
+    """The rows for which a predicate holds."""
+
+    where: Text = Field(description="An SQL expression over the row's columns.")
+
+
+ScopeName = Literal["none", "own", "tenant", "all"]
+OneScope = Annotated[
+    Annotated[ScopeName, Tag("«text»")] | Annotated[Where, Tag("«mapping»")],
+    either("a scope (none, own, tenant, all) or {where: predicate}"),
+]
+Union = Annotated[list[OneScope], Field(min_length=1)]
+Scopes = Annotated[
+    Annotated[ScopeName, Tag("«text»")] | Annotated[Where, Tag("«mapping»")] | Annotated[Union, Tag("«list»")],
+    either("a scope (none, own, tenant, all), {where: predicate} or a list of these"),
+]
+
+
+def _cell_shape(value: object) -> str | None:
+    return "«roles»" if isinstance(value, dict) and "where" not in value else shape(value)
+
+
+def _entry_shape(value: object) -> str | None:
+    return "«commands»" if isinstance(value, dict) and "where" not in value else shape(value)
+
+
+Cell = Annotated[
+    Annotated[ScopeName, Tag("«text»")]
+    | Annotated[Where, Tag("«mapping»")]
+    | Annotated[Union, Tag("«list»")]
+    | Annotated[dict[str, Scopes], Tag("«roles»")],
+    Discriminator(
+        _cell_shape,
+        custom_error_type="wrong-type",
+        custom_error_message="expected a scope (none, own, tenant, all), {where: predicate}, a list, or role: scope",
+    ),
+]
+
+
+class Commands(Strict):
+    """Who may do which command on which rows. An exact command wins over read and write, these win over all."""
+
+    select: Cell | None = Field(default=None, description="Who may SELECT which rows: a scope, or role -> scope.")
+    insert: Cell | None = Field(default=None, description="Who may INSERT which rows: a scope, or role -> scope.")
+    update: Cell | None = Field(default=None, description="Who may UPDATE which rows: a scope, or role -> scope.")
+    delete: Cell | None = Field(default=None, description="Who may DELETE which rows: a scope, or role -> scope.")
+    read: Cell | None = Field(default=None, description="The same as select: a scope, or role -> scope.")
+    write: Cell | None = Field(default=None, description="insert, update and delete: a scope, or role -> scope.")
+    all: Cell | None = Field(default=None, description="All four commands: a scope, or role -> scope.")
+
+
+Entry = Annotated[
+    Annotated[ScopeName, Tag("«text»")]
+    | Annotated[Where, Tag("«mapping»")]
+    | Annotated[Union, Tag("«list»")]
+    | Annotated[Commands, Tag("«commands»")],
+    Discriminator(
+        _entry_shape,
+        custom_error_type="wrong-type",
+        custom_error_message="expected command: scope (select insert update delete read write all), or one scope",
+    ),
+]
+
+
+class Endpoint(Strict):
+    """An HTTP endpoint whose answers must not hold another tenant's canary."""
+
+    name: Text = Field(description="A name for reports.")
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = Field(
+        default="GET", description="The HTTP method."
+    )
+    url: Annotated[Text, AfterValidator(_url)] = Field(
+        description="The URL, as a template."
+        " Placeholders: {base} {tenant.id} {tenant.name} {user.id} {user.email} {role}."
+    )
+
+
+class Acceptance(Strict):
+    """A known finding that somebody took responsibility for."""
+
+    channel: Text = Field(description="The finding's channel, such as SEQ-GAP.")
+    object: Text = Field(description="The finding's object, such as public.events.")
+    reason: Text = Field(description="Why it is acceptable.")
+    until: Annotated[Text, AfterValidator(_date)] = Field(
+        description="The date from which it counts again, such as 2027-03-01.",
+        json_schema_extra={"format": "date"},
+    )
+
+
+class File(Strict):
+    """A tenantproof scenario: tenants, how a row's tenant is found, and who may do what."""
+
+    model_config = ConfigDict(title="tenantproof scenario")
+
+    version: Literal[1] = Field(description="The version of this format: 1.")
+    name: Text | None = Field(default=None, description="A name for reports. Left out: the file's name.")
+    database: Database = Field(description="Which database is tested and how it is built.")
+    session: Session | None = Field(default=None, description="How the application tells the database who is asking.")
+    tenants: list[
+        Annotated[
+            Annotated[TenantName, Tag("«text»")] | Annotated[Tenant, Tag("«mapping»")],
+            either("a name or {name, id}"),
+        ]
+    ] = Field(min_length=2, description="Two or more tenants: names, or {name, id}.")
+    roles: list[Text] | None = Field(
+        default=None, description="Roles inside a tenant, from the strongest to the weakest."
+    )
+    membership: (
+        Annotated[
+            Annotated[Membership, Tag("«mapping»")] | Annotated[list[Membership], Tag("«list»")],
+            either("{table, user, tenant} or a list of these"),
+        ]
+        | None
+    ) = Field(default=None, description="The table (or list of tables) that says who belongs to which tenant.")
+    claims: dict[str, Any] | None = Field(
+        default=None,
+        description="Claims added to each token, as templates."
+        " Placeholders: {tenant.id} {tenant.name} {user.id} {user.email} {role}.",
+    )
+    tables: dict[Text, Table] | None = Field(
+        default=None, description="Table -> whose its rows are. Tables left out are inferred from foreign keys."
+    )
+    expect: dict[Text, Entry] | None = Field(
+        default=None, description='Table (or "*" for all) -> command -> scope, or role -> scope.'
+    )
+    endpoints: list[Endpoint] | None = Field(
+        default=None, description="HTTP endpoints whose answers must not hold another tenant's data."
+    )
+    accept: list[Acceptance] | None = Field(default=None, description="Known findings, each with a reason and a date.")

@@ -1,0 +1,27 @@
+CREATE FUNCTION pg_temp.tenantproof_probe(drafts jsonb)
+RETURNS TABLE (number bigint, code text, message text)
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $body$
+DECLARE
+    draft jsonb;
+    setting jsonb;
+    literals text;
+BEGIN
+    FOR draft, number IN SELECT item, ordinality FROM jsonb_array_elements(drafts) WITH ORDINALITY AS t (item, ordinality)
+    LOOP
+        SELECT string_agg(quote_nullable(value), ', ' ORDER BY ordinality) INTO literals
+        FROM jsonb_array_elements_text(draft -> 'values') WITH ORDINALITY AS t (value, ordinality);
+        BEGIN
+            FOR setting IN SELECT * FROM jsonb_array_elements(draft -> 'settings')
+            LOOP
+                PERFORM set_config(setting ->> 0, setting ->> 1, true);
+            END LOOP;
+            EXECUTE format('%s OVERRIDING SYSTEM VALUE VALUES (%s)', draft ->> 'head', literals);
+            RAISE EXCEPTION USING ERRCODE = 'TP000';
+        EXCEPTION WHEN OTHERS THEN
+            code := SQLSTATE;
+            message := SQLERRM;
+        END;
+        RETURN NEXT;
+    END LOOP;
+END
+$body$;

@@ -1,0 +1,276 @@
+"""One row of one table: fixed values first, then foreign keys to rows of the same tenant, then the rest."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from tenantproof.core.catalog import Column, Constraint
+from tenantproof.core.seeds import child_uuid
+from tenantproof.seeding import partitions
+from tenantproof.seeding.cast import Cast, slug
+from tenantproof.seeding.checks import Comparison
+from tenantproof.seeding.inversion import templates_for
+from tenantproof.seeding.links import Links, NoParent
+from tenantproof.seeding.meaning import is_person
+from tenantproof.seeding.plan import TablePlan
+from tenantproof.seeding.samples import Samples, Slot, fit
+from tenantproof.seeding.store import SeedRow, Store, UniqueKeys, Values
+
+_ATTEMPTS = 60
+_TENANT_NAME = re.compile(r"^(name|title|display_name|company_name|organi[sz]ation_name|team_name|full_name)$")
+_TENANT_SLUG = re.compile(r"^(slug|subdomain|handle|key|code|short_name)$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """A row that should exist: whose it is, and what it must hold.
+
+    `actor` is the user whom the other user columns name as well (drafts: who inserts it).
+    """
+
+    tenant: str | None = None
+    owner: str | None = None
+    fixed: Mapping[str, str | None] = field(default_factory=dict)
+    actor: str | None = None
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Impossible:
+    """Why there is no such row, in the database's terms."""
+
+    sqlstate: str
+    message: str
+
+
+class Builder:
+    """Makes the rows of one table; remembers which keys are taken."""
+
+    def __init__(
+        self,
+        table: TablePlan,
+        *,
+        cast: Cast,
+        store: Store,
+        samples: Samples,
+        tenant_columns: frozenset[str],
+        slots: Sequence[partitions.Slot] = (),
+    ) -> None:
+        self.table, self._cast, self._store, self._samples = table, cast, store, samples
+        self._tenant_columns, self._slots = tenant_columns, slots
+        self._links = Links(table, store, cast)
+        self._taken = UniqueKeys(table.unique)
+        self._templates = templates_for(table.tenancy) | dict(table.tenancy.values)
+        for membership in table.memberships:
+            self._templates |= dict(membership.values)
+        for row in store.of(table.name):
+            self._taken.take(row.values)
+        self._number = len(store.of(table.name))
+        self._first_serial = {c.name: self._highest(c.name) for c in table.relation.columns if is_serial(c)}
+        self._key_columns = self._keyed()
+
+    def build(self, want: Want, keys: Sequence[Constraint]) -> SeedRow | Impossible:
+        """A new row, with these foreign keys bound; its unique keys are taken from now on."""
+        problem = Impossible("23505", "every combination of a unique key is taken")
+        for attempt in range(_ATTEMPTS):
+            self._number += 1
+            try:
+                values = self._values(want, keys, attempt)
+            except NoParent as error:
+                return Impossible("23503", str(error))
+            if (clash := self._taken.conflict(values)) is not None:
+                problem = Impossible("23505", f"every combination of the unique key {clash.name} is taken")
+                if set(clash.columns) <= self._settled(want):
+                    break
+            elif all(_holds(rule, values) for rule in self.table.rules.comparisons):
+                self._taken.take(values)
+                return SeedRow(values=values, tenant=want.tenant, owner=want.owner)
+        return problem
+
+    @property
+    def slot_count(self) -> int:
+        """How many partitions rows are spread over."""
+        return len(self._slots)
+
+    def start(self) -> None:
+        """Begin the table: keys and numbers go on after the rows that exist by now."""
+        self._samples.start(self.table.name)
+
+    def bind_late(self) -> None:
+        """Point the foreign keys of a cycle at rows, now that all tables have theirs."""
+        for turn, row in enumerate(self._store.of(self.table.name)):
+            if row.existing:
+                continue
+            loose = {c for key in self.table.late for c in key.columns if row.values.get(c) is None}
+            values = {name: value for name, value in row.values.items() if name not in loose}
+            want = Want(tenant=row.tenant, owner=row.owner, turn=turn)
+            with contextlib.suppress(NoParent):
+                self._links.bind(values, self.table.late, want, 0)
+                row.values |= {name: values[name] for name in loose if name in values}
+
+    def _settled(self, want: Want) -> frozenset[str]:
+        """Columns that no retry would change."""
+        return frozenset(self._fixed(want))
+
+    def _values(self, want: Want, keys: Sequence[Constraint], attempt: int) -> Values:
+        values = self._fixed(want)
+        absent = self._absent(values, want.turn + attempt)
+        values |= dict.fromkeys(absent)
+        self._check_required(values)
+        own_keys = self._links.bind(values, keys, want, attempt)
+        for column in self.table.relation.columns:
+            if column.name not in values and not column.generated and column.name not in own_keys:
+                self._fill(values, column, want, attempt)
+        for column_name, referred in own_keys.items():
+            values[column_name] = values.get(referred)
+        for rule in self.table.rules.comparisons:
+            _adjust(rule, values, self.table)
+        return values
+
+    def _fill(self, values: Values, column: Column, want: Want, attempt: int) -> None:
+        if column.name in self._late_columns(values):
+            values[column.name] = None
+            return
+        made = self._named(column, want) or self._serial(column) or self._sample(column, want, attempt)
+        if made is None and column.not_null and column.default is not None:
+            return
+        values[column.name] = made
+
+    def _late_columns(self, values: Values) -> frozenset[str]:
+        return frozenset(c for key in self.table.late for c in key.columns if c not in values)
+
+    def _fixed(self, want: Want) -> Values:
+        values: Values = {}
+        table = self.table
+        for name, template in self._templates.items():
+            values[name] = self._render(template, want)
+        if table.tenant_column is not None and not (table.is_tenants and want.tenant is None):
+            values[table.tenant_column] = self._cast.tenant_ids.get(want.tenant or "")
+        if table.owner_column is not None:
+            values[table.owner_column] = want.owner
+        values |= want.fixed
+        if self._slots:
+            slot = self._slots[want.turn % len(self._slots)]
+            values |= {c: slot.value(c, self._number) for c in slot.starts if c not in values}
+        return values
+
+    def _check_required(self, values: Values) -> None:
+        for name, value in values.items():
+            if value is None and name in self.table.relation.column_names and self.table.relation.column(name).not_null:
+                raise NoParent(f"column {name} must not be NULL")
+
+    def _absent(self, values: Mapping[str, str | None], turn: int) -> Iterator[str]:
+        """Columns that stay empty because exactly one of a group may be filled."""
+        for group in self.table.rules.exactly_one:
+            chosen = next((c for c in group if values.get(c) is not None), group[turn % len(group)])
+            yield from (column for column in group if column != chosen)
+
+    def _render(self, template: str, want: Want) -> str:
+        words = {
+            "tenant.id": self._cast.tenant_ids.get(want.tenant or "", ""),
+            "tenant.name": want.tenant or "",
+            "owner.id": want.owner or want.actor or "",
+            "n": str(self._number),
+            "uuid": child_uuid(self._cast.seed, self.table.name, "template", self._number),
+            "canary": self._cast.canaries.get(want.tenant or "", "shared"),
+        }
+        return re.sub(r"\{([a-z.]+)\}", lambda m: words.get(m.group(1), m.group(0)), template)
+
+    def _named(self, column: Column, want: Want) -> str | None:
+        """Values that the column's name gives away: the tenant's name, a persona's address, a user or tenant id."""
+        if self.table.is_tenants and want.tenant is not None and column.category == "S" and not column.enum_values:
+            if _TENANT_NAME.search(column.name):
+                return fit(want.tenant, self._slot(column, want, 0))
+            if _TENANT_SLUG.search(column.name):
+                return fit(slug(want.tenant), self._slot(column, want, 0))
+        if column.name == "email" and self.table.user_column is not None:
+            return next((p.email for p in self._cast.users if p.user_id == want.owner), None)
+        if column.base_type.endswith((".uuid", ".int4", ".int8", ".text")):
+            return self._by_name(column, want)
+        return None
+
+    def _by_name(self, column: Column, want: Want) -> str | None:
+        if column.name in self._tenant_columns and want.tenant is not None and not self.table.is_tenants:
+            return self._cast.tenant_ids[want.tenant]
+        uuid_user = column.base_type.endswith(".uuid") or column.name.endswith("_id")
+        if uuid_user and is_person(column.name) and column.name not in self.table.relation.primary_key:
+            return want.actor or want.owner or self._links.some_member(want)
+        return None
+
+    def _serial(self, column: Column) -> str | None:
+        first = self._first_serial.get(column.name)
+        return None if first is None else str(first + self._number)
+
+    def _sample(self, column: Column, want: Want, attempt: int) -> str | None:
+        return self._samples.value(self._slot(column, want, attempt))
+
+    def _slot(self, column: Column, want: Want, attempt: int) -> Slot:
+        return Slot(
+            table=self.table.name,
+            column=column,
+            hints=self.table.rules.of(column.name),
+            number=self._number,
+            turn=want.turn,
+            attempt=attempt,
+            canary=self._cast.canaries.get(want.tenant or "", "shared"),
+            unique=column.name in self.table.unique_columns,
+            keyed=column.name in self._key_columns,
+            varied=self.table.varied.get(column.name),
+        )
+
+    def _highest(self, column: str) -> int:
+        found = (row.values.get(column) for row in self._store.of(self.table.name))
+        return max((int(value) for value in found if value and value.isdigit()), default=0)
+
+    def _keyed(self) -> frozenset[str]:
+        key = self.table.relation.partition_key
+        words = frozenset(re.findall(r"\w+", key.partition("(")[2]))
+        return frozenset(self.table.relation.primary_key) | words | self.table.unique_columns
+
+
+def is_serial(column: Column) -> bool:
+    """Whether a sequence numbers the column."""
+    return bool(column.identity) or (column.default or "").startswith("nextval(")
+
+
+def _holds(rule: Comparison, values: Mapping[str, str | None]) -> bool:
+    left, right = values.get(rule.left), values.get(rule.right)
+    return left is None or right is None or rule.op != "<>" or left != right
+
+
+def _adjust(rule: Comparison, values: Values, table: TablePlan) -> None:
+    """Move the right side of `left < right` up, where both were made freely and do not hold."""
+    left, right = values.get(rule.left), values.get(rule.right)
+    if left is None or right is None or rule.op == "<>" or rule.right not in table.relation.column_names:
+        return
+    low, high = _parsed(left), _parsed(right)
+    if type(low) is not type(high) or low is None or high is None:
+        return
+    if high < low or (high == low and rule.op == "<"):  # type: ignore[operator]  # same type, just checked
+        values[rule.right] = _later(low)
+
+
+def _parsed(text: str) -> Decimal | datetime | date | None:
+    for parse in (Decimal, _plain_date, datetime.fromisoformat):
+        try:
+            return parse(text)
+        except (ValueError, ArithmeticError):
+            continue
+    return None
+
+
+def _plain_date(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+def _later(value: Decimal | datetime | date) -> str:
+    if isinstance(value, Decimal):
+        return str(value + 1)
+    if isinstance(value, datetime):
+        return (value + timedelta(hours=1)).isoformat(sep=" ")
+    return (value + timedelta(days=1)).isoformat()

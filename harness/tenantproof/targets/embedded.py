@@ -1,0 +1,103 @@
+"""
+The embedded target: a PostgreSQL server of our own, with the scenario's migrations, for as long as a run lasts.
+
+The first run for a set of migrations builds a cluster for it; later runs copy that cluster's database.  The server is
+shared by all runs that need the same cluster at the same time, and stopped by the last.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tenantproof.core.errors import TargetError
+from tenantproof.core.model import Database
+from tenantproof.core.ports import SILENT, Handle, Source
+from tenantproof.targets.sources import read_sources
+
+if TYPE_CHECKING:
+    from tenantproof.targets.server import Server
+    from tenantproof.targets.store import Recipe, Store
+
+
+class EmbeddedTarget:
+    """Databases on a server that comes with the extra `embedded`.
+
+    `patches` are SQL files applied after the migrations; `keep` leaves the run's database (and the server) there;
+    `cache` is the folder of prepared clusters; `say` narrates.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        patches: Sequence[Path] = (),
+        keep: bool = False,
+        cache: Path | None = None,
+        say: Callable[[str], None] = SILENT,
+    ) -> None:
+        self._declared = database
+        self._patches = tuple(patches)
+        self._keep = keep
+        self._cache = cache
+        self._say = say
+
+    @contextmanager
+    def database(self) -> Iterator[Handle]:
+        """A fresh database with migrations and patches applied; nothing is left of it afterwards.
+
+        Raises MissingExtra, MigrationError, and TargetError for files or a cache that cannot be used.
+        """
+        if sys.platform == "win32":
+            raise TargetError("the embedded server runs on Linux and macOS; on Windows use WSL or a container target")
+        # The store locks with flock, which Windows' Python cannot even import.
+        from tenantproof.targets.cache import cache_root
+        from tenantproof.targets.programs import find_programs
+        from tenantproof.targets.store import Recipe, Store
+
+        sources = read_sources(self._declared.migrations)
+        patches = read_sources(self._patches)
+        recipe = Recipe(
+            platform=self._declared.platform,
+            auto_expose=self._declared.auto_expose_new_tables,
+            sources=sources,
+        )
+        root = cache_root(self._cache)
+        store = Store(root=root, programs=find_programs(root), say=self._say)
+        with ExitStack() as stack:
+            server, name = _place(stack, store, recipe, patches, keep=self._keep)
+            yield _handle(server, name, (*sources, *patches))
+
+
+def _place(
+    stack: ExitStack, store: Store, recipe: Recipe, patches: Sequence[Source], *, keep: bool
+) -> tuple[Server, str]:
+    """A database with the patches applied: on the shared server where they allow it, else on one of its own."""
+    from tenantproof.targets import patches as patching
+    from tenantproof.targets.rundb import run_database
+
+    if not patching.reach_beyond(patches):
+        with ExitStack() as attempt:
+            server = attempt.enter_context(store.shared(recipe, linger=keep))
+            name = attempt.enter_context(run_database(server, keep=keep))
+            if patching.apply_here(server, name, patches):
+                stack.push(attempt.pop_all())
+                return server, name
+    server = stack.enter_context(store.throwaway(recipe, patches, linger=keep))
+    return server, stack.enter_context(run_database(server, keep=keep))
+
+
+def _handle(server: Server, name: str, sources: tuple[Source, ...]) -> Handle:
+    with server.connect(name) as connection:
+        version = connection.info.parameter_status("server_version") or ""
+    return Handle(
+        conninfo=server.conninfo(name),
+        label=f"embedded PostgreSQL {version}",
+        server_version=version,
+        owned=True,
+        sources=sources,
+        psql=str(server.programs.psql),
+    )

@@ -1,0 +1,1 @@
+-- Nothing but its name is needed to apply migrations.

@@ -1,0 +1,415 @@
+"""Report values for the tests of the writers: a clean run, a run with everything in it, a hostile one, a large one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from tenantproof.core.finding import CellResult, Evidence, Finding, Property, Reach, Severity, Verdict
+from tenantproof.core.model import Command, Place, QName
+from tenantproof.core.report import Gap, Report, Timing
+from tenantproof.core.world import Unseeded
+
+TENANTS = ("acme", "globex", "initech")
+ROLES = ("owner", "admin", "member", "viewer")
+PERSONAS = (
+    *(f"{tenant}.{role}" for tenant in TENANTS for role in ROLES),
+    "dual",
+    "outsider",
+    "anon",
+)
+TABLES: Mapping[str, str] = {
+    "public.api_keys": "organization_id",
+    "public.audit_log": "organization_id",
+    "public.comments": "workflow_id.organization_id, owner author_id",
+    "public.events": "owner user_id",
+    "public.execution_steps": "execution_id.workflow_id.organization_id",
+    "public.feature_flags": "organization_id",
+    "public.files": "organization_id, owner uploaded_by",
+    "public.integrations": "organization_id",
+    "public.job_locks": "private",
+    "public.metrics_log": "private",
+    "public.notifications": "owner user_id",
+    "public.nps_submissions": "owner user_id",
+    "public.org_dashboard": "organization_id",
+    "public.organization_invitations": "organization_id",
+    "public.organization_members": "organization_id",
+    "public.organizations": "id",
+    "public.patterns": "owner user_id",
+    "public.plans": "shared",
+    "public.profiles": "owner id",
+    "public.relationships": "organization_id",
+    "public.retention_policies": "organization_id",
+    "public.sessions": "owner user_id",
+    "public.subscriptions": "organization_id",
+    "public.telemetry_events": "owner user_id",
+    "public.utm_tracks": "owner user_id",
+    "public.webhook_deliveries": "webhook_id.organization_id",
+    "public.webhooks": "organization_id",
+    "public.workflow_executions": "workflow_id.organization_id",
+    "public.workflow_tags": "workflow_id.organization_id",
+    "public.workflow_templates": "organization_id, system rows shared",
+    "public.workflow_versions": "workflow_id.organization_id",
+    "public.workflows": "organization_id, owner created_by",
+    "storage.buckets": "shared",
+    "storage.objects": "(storage.foldername(name))[1]",
+    "storage.prefixes": "private",
+}
+_WRITERS = {
+    Command.SELECT: ROLES,
+    Command.INSERT: ("owner", "admin", "member"),
+    Command.UPDATE: ("owner", "admin"),
+    Command.DELETE: ("owner",),
+}
+TIMING = Timing(
+    started_at="2026-11-23T02:17:04Z",
+    seconds=3.4,
+    phases={"build": 0.8, "seed": 0.9, "matrix": 1.7},
+    reads_per_second=9120.5,
+)
+
+
+def _entitled(tenancy: str, persona: str, command: Command) -> bool:
+    if tenancy == "private":
+        return False
+    if tenancy == "shared":
+        return command is Command.SELECT
+    role = persona.rpartition(".")[2]
+    return persona == "dual" or role in _WRITERS[command]
+
+
+def cell(object_: str, persona: str, command: Command, tenancy: str) -> CellResult:
+    """A cell where everything is as declared."""
+    entitled = _entitled(tenancy, persona, command)
+    said = "3 of 9 rows" if entitled else "no rows"
+    return CellResult(
+        object=object_,
+        persona=persona,
+        command=command,
+        verdict=Verdict.ISOLATED,
+        entitled=entitled,
+        expected=said,
+        observed=said,
+        attempts=1 if command is Command.SELECT else 6,
+    )
+
+
+def _cells(relations: Mapping[str, str], personas: tuple[str, ...]) -> Iterator[CellResult]:
+    for object_, tenancy in relations.items():
+        for persona in personas:
+            for command in Command:
+                yield cell(object_, persona, command, tenancy)
+
+
+def clean() -> Report:
+    """35 relations x 15 personas, all isolated."""
+    return Report(
+        tool_version="0.1.0",
+        scenario="Workflow SaaS",
+        scenario_path="scenarios/workflow_saas.tenancy.yaml",
+        target="embedded",
+        server_version="18.6",
+        seed=20261123,
+        tenants=TENANTS,
+        roles=ROLES,
+        personas=PERSONAS,
+        relations=TABLES,
+        cells=tuple(_cells(TABLES, PERSONAS)),
+        findings=(),
+        statements=12840,
+        rows_seeded=1260,
+        timing=TIMING,
+    )
+
+
+SELECT_LEAK = Finding(
+    property=Property.VISIBILITY,
+    channel="POL-SELECT",
+    severity=Severity.CRITICAL,
+    reach=Reach.API,
+    object="public.workflow_templates",
+    command=Command.SELECT,
+    title="Every signed-in user reads the unpublished templates of every tenant.",
+    cause="templates_read",
+    explanation=(
+        "Permissive policies are joined by OR. The policy templates_read lets any signed-in user through when "
+        "is_published is null, so a draft that was never published is visible to all tenants."
+    ),
+    fix="Compare is_published with true (is_published is true), and declare the column NOT NULL.",
+    cwe=639,
+    personas=tuple(name for name in PERSONAS if name != "anon"),
+    evidence=(
+        Evidence(
+            persona="acme.owner",
+            statement="select id\n  from public.workflow_templates",
+            expected="4 of 12 rows: those of acme, and published ones",
+            observed="10 of 12 rows",
+            rows=("globex's row, owner globex.member", "initech's row, owner initech.admin"),
+        ),
+        Evidence(
+            persona="outsider",
+            statement="select id\n  from public.workflow_templates",
+            expected="1 of 12 rows: published ones",
+            observed="10 of 12 rows",
+            rows=("acme's row, owner acme.member",),
+        ),
+    ),
+    replay=(
+        "begin;\nset local session authorization authenticator;\nset local role authenticated;\n"
+        """select set_config('request.jwt.claims', '{"sub": "5f1c…", "role": "authenticated"}', true);\n"""
+        "-- expected: 4 rows of acme; observed: 10 rows\nselect id, organization_id\n  from public.workflow_templates;\n"
+        "rollback;\n"
+    ),
+    policy="templates_read",
+    policy_text=(
+        "create policy templates_read on public.workflow_templates\n  for select to authenticated\n"
+        "  using (is_published is not false or organization_id = current_org());"
+    ),
+    file="supabase/migrations/20260411_templates.sql",
+    line=41,
+    place=Place("scenarios/workflow_saas.tenancy.yaml", 52, 3),
+)
+
+MOVE_LEAK = Finding(
+    property=Property.INTEGRITY,
+    channel="UPD-MOVE",
+    severity=Severity.HIGH,
+    reach=Reach.SQL,
+    object="public.workflows",
+    command=Command.UPDATE,
+    title="An owner hands one of their own rows to another tenant.",
+    cause="workflows_update",
+    explanation="USING guards the row as it was; the row as it becomes is never compared with the caller's tenant.",
+    fix="Repeat the tenant comparison in WITH CHECK, or leave WITH CHECK out: PostgreSQL then reuses USING.",
+    cwe=863,
+    personas=("acme.owner", "globex.owner"),
+    evidence=(
+        Evidence(
+            persona="acme.owner",
+            statement="update public.workflows set organization_id = '6b0e…' where id = '9a41…'",
+            expected="refused by row-level security (42501)",
+            observed="1 row moved from acme to globex",
+        ),
+    ),
+    replay="begin;\nupdate public.workflows set organization_id = '6b0e…' where id = '9a41…';\nrollback;\n",
+    policy="workflows_update",
+    policy_text="create policy workflows_update on public.workflows for update\n  using (true) with check (true);",
+    file="supabase/migrations/20260402_workflows.sql",
+    line=118,
+    place=Place("scenarios/workflow_saas.tenancy.yaml", 47, 3),
+)
+
+OVERBLOCK = Finding(
+    property=Property.VISIBILITY,
+    channel="OVERBLOCKED",
+    severity=Severity.MEDIUM,
+    reach=Reach.API,
+    object="public.comments",
+    command=Command.DELETE,
+    title="Owners cannot delete the comments that the scenario lets them delete.",
+    cause="no-policy",
+    explanation="There is no policy for DELETE, so row level security denies it to everybody.",
+    fix="Create a policy for delete, or declare delete: none in the scenario.",
+    cwe=0,
+    personas=("acme.owner", "globex.owner", "initech.owner"),
+    evidence=(
+        Evidence(
+            persona="acme.owner",
+            statement="delete from public.comments where id = 'c1'",
+            expected="3 of 9 rows",
+            observed="no rows",
+        ),
+    ),
+    replay="begin;\ndelete from public.comments where id = 'c1';\nrollback;\n",
+)
+
+COUNT_LEAK = Finding(
+    property=Property.CONFIDENTIALITY,
+    channel="UNIQUE-ORACLE",
+    severity=Severity.LOW,
+    reach=Reach.API,
+    object="public.organizations",
+    command=Command.INSERT,
+    title="A duplicate slug tells that another tenant uses it.",
+    cause="organizations_slug_key",
+    explanation="The unique constraint spans tenants, so an INSERT that collides answers 23505.",
+    fix="Make slugs unique per tenant, or accept the finding if slugs are public.",
+    cwe=203,
+    personas=("outsider",),
+    evidence=(
+        Evidence(
+            persona="outsider",
+            statement="insert into public.organizations (slug) values ('globex')",
+            expected="the same answer in both worlds",
+            observed="23505 where globex has the slug, success where it has not",
+        ),
+    ),
+    replay="begin;\ninsert into public.organizations (slug) values ('globex');\nrollback;\n",
+)
+
+ACCEPTED = replace(
+    COUNT_LEAK,
+    channel="SEQ-GAP",
+    object="public.events",
+    command=Command.SELECT,
+    title="The numbers of a sequence tell how many rows other tenants write.",
+    cause="events_id_seq",
+    personas=("acme.viewer", "globex.viewer"),
+    accepted="ids are public (ticket SEC-214), until 2027-03-01",
+)
+
+
+def mixed() -> Report:
+    """Leaks, over-blocking, untested cells, errors, an accepted finding, gaps, notes and a patch."""
+    verdicts: dict[tuple[str, str, Command], Verdict] = {}
+    for finding, verdict in (
+        (SELECT_LEAK, Verdict.LEAK),
+        (MOVE_LEAK, Verdict.LEAK),
+        (ACCEPTED, Verdict.LEAK),
+        (OVERBLOCK, Verdict.OVERBLOCKED),
+    ):
+        for persona in finding.personas:
+            verdicts[finding.object, persona, finding.command] = verdict
+    for command in Command:
+        verdicts["storage.objects", "anon", command] = Verdict.UNTESTED
+        verdicts["storage.prefixes", "anon", command] = Verdict.UNTESTED
+        verdicts["public.org_dashboard", "dual", command] = Verdict.ERROR
+    verdicts["public.profiles", "outsider", Command.UPDATE] = Verdict.OVERBLOCKED
+    verdicts["public.webhooks", "acme.admin", Command.INSERT] = Verdict.UNTESTED
+    base = clean()
+    return replace(
+        base,
+        cells=tuple(_deviate(known, verdicts) for known in base.cells),
+        findings=(COUNT_LEAK, OVERBLOCK, ACCEPTED, MOVE_LEAK, SELECT_LEAK),
+        unseeded=(Unseeded(relation=QName("public", "webhooks"), tenant="acme", sqlstate="23514", message="bad url"),),
+        gaps=(Gap(object="extensions.pg_stat_statements", reason="not in database.schemas of the scenario"),),
+        notes=("2 triggers call out by pg_net; a rollback does not undo what they send.",),
+        patches=("fixtures/workflow_saas/leaks/04-null-published.sql",),
+    )
+
+
+_REASONS = {
+    Verdict.UNTESTED: "permission denied for schema storage (42501): anon has no USAGE, so no policy was asked",
+    Verdict.ERROR: "infinite recursion detected in policy for relation organization_members (42P17)",
+}
+
+
+def _deviate(known: CellResult, verdicts: Mapping[tuple[str, str, Command], Verdict]) -> CellResult:
+    verdict = verdicts.get((known.object, known.persona, known.command))
+    if verdict is None:
+        return known
+    observed = {Verdict.LEAK: "7 of 9 rows", Verdict.OVERBLOCKED: "no rows"}.get(verdict, "")
+    reason = _REASONS.get(verdict, "")
+    if known.object == "public.webhooks" and verdict is Verdict.UNTESTED:
+        reason = "a BEFORE trigger refused the row (P0001), which says nothing of the policy"
+    return replace(known, verdict=verdict, observed=observed, reason=reason)
+
+
+def small() -> Report:
+    """Three relations of the mixed report and five personas: for golden files that people can read."""
+    report = mixed()
+    personas = ("acme.owner", "acme.viewer", "globex.owner", "outsider", "anon")
+    names = ("public.comments", "public.plans", "public.workflow_templates", "storage.objects")
+    findings = tuple(
+        replace(finding, personas=tuple(name for name in finding.personas if name in personas))
+        for finding in report.findings
+        if finding.object in names
+    )
+    return replace(
+        report,
+        tenants=("acme", "globex"),
+        roles=("owner", "viewer"),
+        personas=personas,
+        relations={name: report.relations[name] for name in names},
+        cells=tuple(known for known in report.cells if known.object in names and known.persona in personas),
+        findings=(*findings, COUNT_LEAK, replace(ACCEPTED, personas=("acme.viewer",))),
+    )
+
+
+HOSTILE = "</script><img src=x onerror=alert(1)>]]>&\"'`\u202egnp.exe\u2066\x1b[31;1m\x07\x00\ud800{{7*7}}[bold]%s"
+HOSTILE_NAME = HOSTILE.replace("\ud800", "").replace("\0", "")
+"""As PostgreSQL could hold it: identifiers are valid UTF-8 without NUL."""
+LONG = "n" * 300
+
+
+def hostile() -> Report:
+    """Every text field holds markup, terminal escapes, bidirectional marks, a lone surrogate or 300 characters."""
+    evil = Finding(
+        property=Property.VISIBILITY,
+        channel=HOSTILE_NAME,
+        severity=Severity.CRITICAL,
+        reach=Reach.API,
+        object=f"public.{HOSTILE_NAME}",
+        command=Command.SELECT,
+        title=HOSTILE,
+        cause=HOSTILE_NAME,
+        explanation=HOSTILE,
+        fix=HOSTILE,
+        cwe=639,
+        personas=(f"acme.{HOSTILE}", LONG),
+        evidence=(
+            Evidence(
+                persona=f"acme.{HOSTILE}",
+                statement=f"{HOSTILE}\r\n{LONG}",
+                expected=HOSTILE,
+                observed=HOSTILE,
+                rows=(HOSTILE, LONG),
+            ),
+        ),
+        replay=f"begin;\n{HOSTILE}\n{LONG}\nrollback;\n",
+        policy=HOSTILE,
+        policy_text=f"{HOSTILE}\n{HOSTILE}",
+        file=f"{HOSTILE}.sql",
+        line=1,
+        place=Place(HOSTILE, 1, 1),
+    )
+    names = (f"public.{HOSTILE_NAME}", f"public.{LONG}", "public.two\nlines")
+    personas = (f"acme.{HOSTILE}", LONG)
+    cells = [cell(name, persona, command, "id") for name in names for persona in personas for command in Command]
+    cells[0] = replace(cells[0], verdict=Verdict.LEAK, expected=HOSTILE, observed=HOSTILE)
+    cells[1] = replace(cells[1], verdict=Verdict.UNTESTED, reason=HOSTILE)
+    cells[2] = replace(cells[2], verdict=Verdict.ERROR, reason=LONG)
+    cells[3] = replace(cells[3], verdict=Verdict.OVERBLOCKED, expected=HOSTILE, observed=LONG)
+    return Report(
+        tool_version=HOSTILE,
+        scenario=HOSTILE,
+        scenario_path=HOSTILE,
+        target=HOSTILE,
+        server_version=HOSTILE,
+        seed=1,
+        tenants=("acme", HOSTILE),
+        roles=(HOSTILE,),
+        personas=personas,
+        relations=dict.fromkeys(names, HOSTILE),
+        cells=tuple(cells),
+        findings=(evil, replace(evil, cause="other", accepted=HOSTILE)),
+        unseeded=(Unseeded(relation=QName(HOSTILE, LONG), tenant=HOSTILE, sqlstate=HOSTILE, message=HOSTILE),),
+        gaps=(Gap(object=HOSTILE, reason=HOSTILE),),
+        notes=(HOSTILE,),
+        patches=(HOSTILE,),
+        timing=Timing(started_at=HOSTILE, seconds=1.0, phases={HOSTILE: 1.0}),
+    )
+
+
+def empty() -> Report:
+    """Nothing at all."""
+    return replace(clean(), tenants=(), roles=(), personas=(), relations={}, cells=(), timing=Timing())
+
+
+def large() -> Report:
+    """20,000 cells: 250 relations, 20 personas, four commands; one cell in fifty leaks or is untested."""
+    personas = (*(f"{tenant}.{role}" for tenant in (*TENANTS, "umbrella") for role in ROLES), *PERSONAS[-3:], "auditor")
+    relations = {f"public.workflow_execution_{index:03}": "workflow_id.organization_id" for index in range(250)}
+    cells = [
+        replace(known, verdict=Verdict.UNTESTED, reason=f"trigger {index % 40} refused the row (P0001)")
+        if index % 50 == 0
+        else known
+        for index, known in enumerate(_cells(relations, personas))
+    ]
+    return replace(
+        clean(),
+        tenants=(*TENANTS, "umbrella"),
+        personas=personas,
+        relations=relations,
+        cells=tuple(cells),
+    )
