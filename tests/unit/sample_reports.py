@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from tenantproof.core.finding import CellResult, Evidence, Finding, Property, Reach, Severity, Verdict
 from tenantproof.core.model import Command, Place, QName
@@ -157,7 +159,8 @@ SELECT_LEAK = Finding(
     replay=(
         "begin;\nset local session authorization authenticator;\nset local role authenticated;\n"
         """select set_config('request.jwt.claims', '{"sub": "5f1c…", "role": "authenticated"}', true);\n"""
-        "-- expected: 4 rows of acme; observed: 10 rows\nselect id, organization_id\n  from public.workflow_templates;\n"
+        "-- expected: 4 rows of acme; observed: 10 rows\n"
+        "select id, organization_id\n  from public.workflow_templates;\n"
         "rollback;\n"
     ),
     policy="templates_read",
@@ -413,3 +416,14 @@ def large() -> Report:
         relations=relations,
         cells=tuple(cells),
     )
+
+
+_SNAPSHOTS = Path(__file__).resolve().parent.parent / "snapshots"
+
+
+def assert_golden(name: str, text: str) -> None:
+    """Compare with tests/snapshots/NAME; TENANTPROOF_UPDATE_SNAPSHOTS=1 writes the file instead."""
+    golden = _SNAPSHOTS / name
+    if os.environ.get("TENANTPROOF_UPDATE_SNAPSHOTS"):
+        golden.write_text(text, encoding="utf-8", newline="\n")
+    assert text == golden.read_text(encoding="utf-8"), f"{name} changed; TENANTPROOF_UPDATE_SNAPSHOTS=1 updates it"

@@ -469,7 +469,7 @@ CASES: list[tuple[str, str, list[str]]] = [
             "x.yaml:4:26: error[unknown-placeholder] unknown placeholder '{user.id}' in tables.a.values.x",
             "  |",
             '4 | tables: {a: {values: {x: "{user.id}"}}}',
-            "  |                          ^^^^^^^^^^^ did you mean 'owner.id'? (known: n, owner.id, tenant.id, tenant.name, uuid)",
+            "  |                          ^^^^^^^^^^^ did you mean 'owner.id'? (known: canary, n, owner.id, tenant.id, tenant.name, uuid)",
         ],
     ),
     (

@@ -197,7 +197,7 @@ def test_endpoints_and_acceptances(full: Scenario) -> None:
     """A YAML date is text, and GET is the method where none is given."""
     assert full.endpoints[0].method == "GET"
     assert full.accepted[0].until == "2027-03-01"
-    assert full.accepted[0].place == Place(full.path, 37, 5)
+    assert full.accepted[0].place == Place(full.path, 36, 5)
 
 
 def test_places(full: Scenario) -> None:
@@ -207,7 +207,7 @@ def test_places(full: Scenario) -> None:
     assert places["membership.0.role"] == (16, 81)
     assert places["tables.teams"] == places["tables.public.teams"] == (22, 3)
     assert places["tables.public.teams.tenant"] == (22, 19)
-    assert places["tables.storage.objects.owner"] == (23, 77)
+    assert places["tables.storage.objects.owner"] == (23, 76)
     assert places["tables.public.Order.Items"] == (24, 3)
     assert places["expect.*"] == (29, 3)
     assert places["expect.public.organizations.write.owner"] == (30, 50)

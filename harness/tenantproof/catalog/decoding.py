@@ -182,7 +182,7 @@ def role(record: Record) -> Role:
         bypass_rls=record.bypass_rls,
         inherit=record.inherit,
         login=record.login,
-        member_of=record.member_of,
+        member_of=dict(sorted(record.member_of.items())),
         settings=settings(record.settings),
     )
 

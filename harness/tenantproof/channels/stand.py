@@ -18,8 +18,8 @@ class Stand:
 
     `relation` and `rows` are the table that is meant; `through` is the name that statements use: the table itself,
     or a view over it, whose columns are `visible` and on which the privileges are held.  `privileges` are pairs of
-    privilege and column (None: the whole relation).  `consulted` tells that policies or functions read this
-    relation, so that taking rows away could change who the persona is.
+    privilege and column (None: the whole relation).  `consulted` tells that the relation's policies read the
+    relation itself, so that taking rows away could change who the persona is.
     """
 
     persona: Persona
@@ -34,6 +34,8 @@ class Stand:
     privileges: frozenset[tuple[str, str | None]]
     consulted: bool
     watch: tuple[QName, ...]
+    referring: tuple[QName, ...]
+    """Relations with a foreign key to this one that its policies do not consult."""
     plain_columns: tuple[str, ...]
     """Columns in no key, best candidates for a harmless change first."""
     membership: Membership | None = None
@@ -90,7 +92,7 @@ class Stand:
         kept = [row.key]
         if self.consulted:
             kept += [other.key for other in self.rows if self._is_mine(other) and other.key != row.key]
-        return Stage(relation=self.name, key_columns=self.key_columns, keep=tuple(kept))
+        return Stage(relation=self.name, key_columns=self.key_columns, keep=tuple(kept), clear=self.referring)
 
     def _is_mine(self, row: Row) -> bool:
         if self.membership is not None:

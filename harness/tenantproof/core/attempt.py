@@ -35,6 +35,8 @@ class Stage:
     relation: QName
     key_columns: tuple[str, ...]
     keep: tuple[Key, ...]
+    clear: tuple[QName, ...] = ()
+    """Relations whose rows refer to this one, and would stop the write by a foreign key: all their rows go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,8 @@ def _structure(plan: Plan, judged: Judged) -> Cause | None:
             words=f"the view reads its tables as its owner {relation.owner}, so their policies do not see the caller",
             fix="ALTER VIEW … SET (security_invoker = true), or filter by the caller inside the view.",
         )
+    if relation.kind is RelationKind.VIEW and judged.command is Command.SELECT:
+        return Cause(key="view", words="the view shows what its tables show to the caller")
     return _row_security(plan, judged.stand.relation, role)
 
 

@@ -24,6 +24,19 @@ from tenantproof.targets.locate import find_policy, find_relation
 Locate = Callable[[QName, str | None], tuple[str, int] | None]
 """Where a policy of a relation (None: the relation itself) stands in the migrations."""
 
+PRECEDENCE = (
+    "MEMBER-PROMOTE",
+    "MEMBER-JOIN",
+    "READ",
+    "INSERT",
+    "UPDATE",
+    "UPDATE-STEAL",
+    "UPDATE-MOVE",
+    "UPSERT-OVERWRITE",
+    "DELETE",
+)
+"""Which channel gives a finding its name, where one cause opens several."""
+
 _SEVERAL = 5
 _API_FORMS = frozenset({Form.READ, Form.FILTERED, Form.VALUES, Form.UPSERT})
 
@@ -46,11 +59,20 @@ def find(wire: Wire, plan: Plan, cells: Sequence[Judged], locate: Locate) -> lis
             groups[judged.object.name, cause.key].append(Witness(judged, cause))
         elif judged.judgement.verdict is Verdict.OVERBLOCKED:
             blocked[judged.object.name, judged.command].append(judged)
+    _under_their_tables(plan, groups)
     leaks = [_leak(plan, witnesses, locate) for witnesses in groups.values()]
     return sorted(
         [*leaks, *(_blocked(plan, group, locate) for group in blocked.values())],
         key=lambda finding: (-finding.severity.rank, finding.object, finding.command, finding.fingerprint),
     )
+
+
+def _under_their_tables(plan: Plan, groups: dict[tuple[QName, str], list[Witness]]) -> None:
+    """An invoker's view leaks because a table below it leaks: that is one root cause, the table's."""
+    for name, cause in [key for key in groups if key[1] == "view"]:
+        below = set(plan.below(plan.catalog.relations[name]))
+        if any(table in below for table, _ in groups):
+            del groups[name, cause]
 
 
 def _telling(judged: Judged) -> Violation:
@@ -62,7 +84,7 @@ def _telling(judged: Judged) -> Violation:
 
 
 def _order(violation: Violation) -> int:
-    return list(CHANNELS).index(violation.outcome.attempt.channel)
+    return PRECEDENCE.index(violation.outcome.attempt.channel)
 
 
 def _leak(plan: Plan, witnesses: Sequence[Witness], locate: Locate) -> Finding:
@@ -163,7 +185,7 @@ def _observed(judged: Judged, first: Violation) -> str:
     if first.outcome.observation.refused:
         return f"the policies let it pass; only a constraint refused: {first.outcome.observation.in_words()}"
     done = {Command.SELECT: "read", Command.INSERT: "planted", Command.UPDATE: "changed", Command.DELETE: "deleted"}
-    return f"{count} row{'' if count == 1 else 's'} {done[judged.command]} that are not theirs to reach"
+    return f"{count} row{' that is' if count == 1 else 's that are'} not theirs {done[judged.command]}"
 
 
 def _whose(plan: Plan, violation: Violation) -> str:

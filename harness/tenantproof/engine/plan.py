@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,7 +29,7 @@ class Plan:
     manifest: Manifest
     world: World
     identities: Mapping[str, Identity]
-    consulted: frozenset[QName] = field(default_factory=frozenset)
+    consulted: Mapping[QName, frozenset[QName]] = field(default_factory=dict)
 
     @cached_property
     def oracle(self) -> Oracle:
@@ -77,6 +76,18 @@ class Plan:
         return known or Tenancy()
 
     @cached_property
+    def _referring(self) -> Mapping[QName, tuple[QName, ...]]:
+        found: dict[QName, list[QName]] = {}
+        for name, relation in sorted(self.catalog.relations.items()):
+            for foreign_key in relation.foreign_keys:
+                target = foreign_key.references
+                if target is None or target == name or relation.parent:
+                    continue
+                if name not in self.consulted.get(target, ()):
+                    found.setdefault(target, []).append(name)
+        return {name: tuple(dict.fromkeys(referring)) for name, referring in found.items()}
+
+    @cached_property
     def _plain_columns(self) -> Mapping[QName, tuple[str, ...]]:
         return {name: plain_columns(relation) for name, relation in self.catalog.relations.items()}
 
@@ -89,7 +100,7 @@ class Plan:
 
         Raises LookupError for a view below which there is no table.
         """
-        below = self._written_through(view)
+        below = self.below(view)
         if not below:
             raise LookupError(str(view.name))
         return self._stand(persona, self.catalog.relations[below[0]], view, rows.get(below[0], ()))
@@ -107,8 +118,9 @@ class Plan:
             oracle=self.oracle,
             tenant_ids=self.manifest.tenant_ids,
             privileges=self._privileges(role, through),
-            consulted=relation.name in self.consulted,
-            watch=self._written_through(through),
+            consulted=relation.name in self.consulted.get(relation.name, ()),
+            watch=self.below(through),
+            referring=self._referring.get(relation.name, ()),
             plain_columns=self._plain_columns[relation.name],
             membership=next((m for m in self.scenario.memberships if m.table == relation.name), None),
             roles=self.scenario.roles,
@@ -123,11 +135,11 @@ class Plan:
     def _watched(self) -> Iterable[Relation]:
         checked = {relation.name for relation in self.relations}
         for relation in self.relations:
-            for name in self._written_through(relation):
+            for name in self.below(relation):
                 checked.add(name)
         return (self.catalog.relations[name] for name in sorted(checked) if name in self.catalog.relations)
 
-    def _written_through(self, relation: Relation) -> tuple[QName, ...]:
+    def below(self, relation: Relation) -> tuple[QName, ...]:
         """The tables whose rows a write to the relation can change: itself, or those below a view."""
         if relation.kind is not RelationKind.VIEW:
             return (relation.name,)
@@ -135,7 +147,7 @@ class Plan:
         for name in relation.base_relations:
             base = self.catalog.relations.get(name)
             if base is not None:
-                below.extend(self._written_through(base))
+                below.extend(self.below(base))
         return tuple(dict.fromkeys(below))
 
     def _privileges(self, role: str, relation: Relation) -> frozenset[tuple[str, str | None]]:
@@ -143,23 +155,6 @@ class Plan:
         if relation.owner in held_by or (role in self.catalog.roles and self.catalog.roles[role].superuser):
             return frozenset((name, None) for name in ("SELECT", "INSERT", "UPDATE", "DELETE"))
         return frozenset((grant.privilege, grant.column) for grant in relation.grants if grant.grantee in held_by)
-
-
-def consulted_relations(catalog: Catalog) -> frozenset[QName]:
-    """Relations that policies or functions may read to find out who somebody is.
-
-    By name in their text: too many only costs precision of a stage, too few would change who the persona is.
-    """
-    words: set[str] = set()
-    for function in catalog.functions:
-        words.update(re.findall(r"\w+", function.source))
-    own_words: dict[QName, set[str]] = {}
-    for relation in catalog.relations.values():
-        text = " ".join(part for policy in relation.policies for part in (policy.using, policy.check) if part)
-        own_words[relation.name] = set(re.findall(r"\w+", text))
-    for said in own_words.values():
-        words |= said
-    return frozenset(name for name in catalog.relations if name.name in words)
 
 
 def _root(catalog: Catalog, name: QName) -> QName | None:

@@ -21,9 +21,10 @@ from tenantproof.core.ports import Handle, Identity
 from tenantproof.core.report import Report, Timing
 from tenantproof.core.world import Manifest
 from tenantproof.engine.acceptance import accept
+from tenantproof.engine.consulted import consulted_by
 from tenantproof.engine.findings import find, locator
 from tenantproof.engine.matrix import Judged, MatrixRun, look, sweep
-from tenantproof.engine.plan import Plan, consulted_relations
+from tenantproof.engine.plan import Plan
 from tenantproof.engine.wire import Wire
 from tenantproof.identity.personas import personas as personas_of
 from tenantproof.identity.personas import without_dual
@@ -106,7 +107,7 @@ def _seed(
         manifest=manifest,
         world=world,
         identities=_identities(catalog, scenario, manifest),
-        consulted=consulted_relations(catalog),
+        consulted=consulted_by(catalog),
     )
 
 
@@ -152,10 +153,10 @@ def as_cell(plan: Plan, judged: Judged) -> CellResult:
 def _observed(judged: Judged) -> str:
     if judged.judgement.verdict is Verdict.ISOLATED and not judged.judgement.reached:
         return "denied" if any(o.observation.denied for o in judged.outcomes) else "no row reached"
-    noun = "attempt accepted" if judged.command is Command.INSERT else "row reached"
-    return f"{judged.judgement.reached} {noun}s".replace("1 attempt accepteds", "1 attempt accepted").replace(
-        "accepteds", "accepted"
-    )
+    reached = judged.judgement.reached
+    if judged.command is Command.INSERT:
+        return f"{reached} row{'' if reached == 1 else 's'} accepted"
+    return f"{reached} row{'' if reached == 1 else 's'} reached"
 
 
 def _report(

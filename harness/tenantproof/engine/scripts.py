@@ -74,7 +74,8 @@ def set_stage(stage: Stage) -> tuple[str, ...]:
     clear = sql.SQL("DELETE FROM {} WHERE ({}) NOT IN (VALUES {})").format(
         sql.Identifier(stage.relation.schema, stage.relation.name), key, kept
     )
-    return (TRIGGERS_OFF, clear.as_string(None), TRIGGERS_ON)
+    referring = (sql.SQL("DELETE FROM {}").format(sql.Identifier(*name)).as_string(None) for name in stage.clear)
+    return (TRIGGERS_OFF, clear.as_string(None), *referring, TRIGGERS_ON)
 
 
 @dataclass(frozen=True, slots=True)

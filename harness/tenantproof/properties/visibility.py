@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from tenantproof.core.attempt import Change, Form, Observation, Outcome
 from tenantproof.core.finding import Verdict
-from tenantproof.core.model import Command, Persona, QName
+from tenantproof.core.model import Command, Persona, QName, Tenancy
 from tenantproof.core.world import Key, Row
 from tenantproof.oracle.entitlement import Oracle, Stance
 
@@ -65,8 +65,28 @@ class Question:
         return self.oracle.stance(self.persona, self.relation, self.command, row)
 
     @property
+    def nothing_at_stake(self) -> bool:
+        """Whether all rows are the persona's own, so that not reaching others' proves nothing."""
+        own = {self.oracle.tenant_ids.get(name) for name in self.persona.tenants}
+        if self._for_everybody:
+            return False
+        return all(self._mine(row) if row.tenant is None else row.tenant in own for row in self.rows)
+
+    def _mine(self, row: Row) -> bool:
+        return row.owner is not None and row.owner == self.persona.user_id
+
+    @property
+    def _for_everybody(self) -> bool:
+        return bool(self.rows) and self.oracle.tenancy.get(self.relation, Tenancy()).shared
+
+    @property
     def required(self) -> tuple[Row, ...]:
         return tuple(row for row in self.rows if self.stance(row) is Stance.REQUIRED)
+
+
+def _identity(row: Row) -> Key:
+    """What tells rows apart; the rows of a view have no key and are told apart by whose they are."""
+    return row.key or (row.tenant, row.owner)
 
 
 def judge_read(question: Question, outcome: Outcome, rows_read: Sequence[Row]) -> Judgement:
@@ -75,16 +95,16 @@ def judge_read(question: Question, outcome: Outcome, rows_read: Sequence[Row]) -
     refused = _judge_refusal(outcome.observation, required)
     if refused is not None:
         return refused
-    read = {row.key for row in rows_read}
+    read = {_identity(row) for row in rows_read}
     leaked = [row for row in rows_read if question.stance(row) is Stance.FORBIDDEN]
-    missing = [row for row in required if row.key not in read]
+    missing = [row for row in required if _identity(row) not in read]
     if leaked:
         violations = tuple(Violation(outcome=outcome, row=row) for row in leaked)
         return Judgement(verdict=Verdict.LEAK, violations=violations, missing=tuple(missing), reached=len(read))
     if missing:
         return Judgement(verdict=Verdict.OVERBLOCKED, missing=tuple(missing), reached=len(read))
-    if not question.rows:
-        return Judgement(verdict=Verdict.UNTESTED, reason="there is no row that could have been read")
+    if question.nothing_at_stake:
+        return Judgement(verdict=Verdict.UNTESTED, reason="there is no row of anybody else that could have been read")
     return Judgement(verdict=Verdict.ISOLATED, reached=len(read))
 
 
@@ -105,12 +125,23 @@ def judge_change(question: Question, outcomes: Sequence[Outcome]) -> Judgement:
         return Judgement(verdict=Verdict.ERROR, reason=broken, missing=missing)
     if missing:
         return _explain_missing(outcomes, missing, len(reached))
-    if not question.rows:
-        return Judgement(verdict=Verdict.UNTESTED, reason="there is no row that could have been touched")
-    unclear = next((o for o in outcomes if _unclear(o)), None)
+    if question.nothing_at_stake:
+        return Judgement(
+            verdict=Verdict.UNTESTED, reason="there is no row of anybody else that could have been touched"
+        )
+    unclear = next((o for o in outcomes if _unclear(o)), None) or _mute(outcomes)
     if unclear is not None:
         return Judgement(verdict=Verdict.UNTESTED, reason=_silence(unclear), reached=len(reached))
     return Judgement(verdict=Verdict.ISOLATED, reached=len(reached))
+
+
+def _mute(outcomes: Sequence[Outcome]) -> Outcome | None:
+    """An attempt of a channel none of whose attempts said anything, because no policy was what refused them."""
+    for channel in dict.fromkeys(outcome.attempt.channel for outcome in outcomes):
+        tried = [outcome for outcome in outcomes if outcome.attempt.channel == channel]
+        if all(outcome.observation.refused and not outcome.observation.denied for outcome in tried):
+            return tried[0]
+    return None
 
 
 def judge_insert(question: Question, outcomes: Sequence[Outcome], intended: Mapping[str, Row]) -> Judgement:
@@ -195,7 +226,13 @@ def _control_passed(outcome: Outcome) -> bool:
 
 
 def _reached(outcomes: Iterable[Outcome]) -> set[Key]:
-    return {change.before.key for outcome in outcomes for change in outcome.changes if change.before is not None}
+    """Keys of the rows that were changed, or that only a constraint kept from being changed."""
+    found: set[Key] = set()
+    for outcome in outcomes:
+        found.update(change.before.key for change in outcome.changes if change.before is not None)
+        if outcome.attempt.stage is not None and outcome.observation.passed_policy:
+            found.add(outcome.attempt.stage.keep[0])
+    return found
 
 
 def _rows_tried(question: Question, outcomes: Sequence[Outcome]) -> list[Row]:

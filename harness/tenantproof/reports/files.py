@@ -120,7 +120,7 @@ def _to_file(data: bytes, path: Path) -> None:
 
 def _refuse_directory(destination: Destination) -> None:
     path = destination.path
-    if not destination.is_stdout and (path.endswith(os.sep) or Path(path).is_dir()):
+    if not destination.is_stdout and (path.endswith(os.sep) or os.path.isdir(path)):
         name = f"report{destination.writer.suffix}"
         better = str(Path(path) / name)
         raise UsageError(

@@ -38,8 +38,7 @@ def group_by_reason(
     for cell in cells:
         by_reason[why(cell)].append(cell)
     reasons = [
-        Reason(text=text, count=len(members), blocks=blocks(members, personas))
-        for text, members in by_reason.items()
+        Reason(text=text, count=len(members), blocks=blocks(members, personas)) for text, members in by_reason.items()
     ]
     return tuple(sorted(reasons, key=lambda reason: (-reason.count, reason.text)))
 

@@ -192,9 +192,7 @@ def _with_verdict(report: Report, verdict: Verdict) -> list[CellResult]:
     return [cell for cell in report.cells if cell.verdict is verdict]
 
 
-def _reasons(
-    cells: Iterable[CellResult], matrix: Matrix, *, prefix: str, title: str
-) -> tuple[ReasonView, ...]:
+def _reasons(cells: Iterable[CellResult], matrix: Matrix, *, prefix: str, title: str) -> tuple[ReasonView, ...]:
     reasons = group_by_reason(cells, why, matrix.personas)
     return tuple(
         ReasonView(anchor=f"{prefix}{index}", title=title, reason=reason)
@@ -252,9 +250,7 @@ def _groups(report: Report, matrix: Matrix) -> tuple[ColumnGroup, ...]:
 
 
 def _count_deviations(matrix: Matrix, relations: Iterable[str], personas: Sequence[str]) -> int:
-    outcomes = (
-        outcome for name in relations for persona in personas for outcome in matrix.glyphs(name, persona)
-    )
+    outcomes = (outcome for name in relations for persona in personas for outcome in matrix.glyphs(name, persona))
     return sum(1 for outcome in outcomes if outcome is not None and not outcome.as_expected)
 
 
@@ -267,9 +263,7 @@ def _row(name: str, anchor: str, matrix: Matrix, links: Mapping[CellKey, str]) -
     )
 
 
-def _glyphs(
-    name: str, persona: str, matrix: Matrix, links: Mapping[CellKey, str]
-) -> tuple[Glyph | None, ...]:
+def _glyphs(name: str, persona: str, matrix: Matrix, links: Mapping[CellKey, str]) -> tuple[Glyph | None, ...]:
     who, what = one_line(persona), one_line(name)
     return tuple(
         None
@@ -285,9 +279,7 @@ def _glyphs(
 
 
 def _views(report: Report, matrix: Matrix, findings: Sequence[Finding]) -> tuple[FindingView, ...]:
-    return tuple(
-        _view(report, matrix, finding, number) for number, finding in enumerate(findings, start=1)
-    )
+    return tuple(_view(report, matrix, finding, number) for number, finding in enumerate(findings, start=1))
 
 
 def _view(report: Report, matrix: Matrix, finding: Finding, number: int) -> FindingView:
@@ -305,9 +297,7 @@ def _view(report: Report, matrix: Matrix, finding: Finding, number: int) -> Find
     )
 
 
-def _relations(
-    report: Report, matrix: Matrix, anchors: Mapping[str, str]
-) -> tuple[RelationView, ...]:
+def _relations(report: Report, matrix: Matrix, anchors: Mapping[str, str]) -> tuple[RelationView, ...]:
     cells: dict[str, list[CellResult]] = defaultdict(list)
     for cell in report.cells:
         cells[cell.object].append(cell)

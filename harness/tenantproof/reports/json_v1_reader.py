@@ -8,6 +8,7 @@ finding's `fingerprint`) is derived again, not read.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import json
 from collections.abc import Iterator, Mapping
@@ -135,10 +136,14 @@ def _kind(value: object) -> str:
     return kinds.get(type(value), "a number")
 
 
-_ROOT_KEYS = (
-    "format tool_version scenario target server_version seed tenants roles personas relations patches statements "
-    "rows_seeded summary findings cells unseeded gaps notes times"
-).split()
+def _names(of: type) -> tuple[str, ...]:
+    """The keys of an object are the fields of the value that it becomes."""
+    return tuple(field.name for field in dataclasses.fields(of))
+
+
+_CELL_KEYS = _names(CellResult)
+_FINDING_KEYS = (*_names(Finding), "fingerprint")
+_ROOT_KEYS = (*(set(_names(Report)) - {"scenario_path", "timing"}), "format", "summary", "times")
 
 
 def _report(root: _Node) -> Report:
@@ -166,12 +171,6 @@ def _report(root: _Node) -> Report:
         rows_seeded=root.integer("rows_seeded"),
         timing=_timing(root.node("times")),
     )
-
-
-_FINDING_KEYS = (
-    "fingerprint property channel severity reach object command title cause explanation fix cwe personas evidence "
-    "replay policy policy_text file line place accepted"
-).split()
 
 
 def _finding(node: _Node) -> Finding:
@@ -202,12 +201,12 @@ def _finding(node: _Node) -> Finding:
 
 
 def _place(node: _Node) -> Place:
-    node.close("path", "line", "column")
+    node.close(*_names(Place))
     return Place(path=node.text("path"), line=node.integer("line"), column=node.integer("column"))
 
 
 def _evidence(node: _Node) -> Evidence:
-    node.close("persona", "statement", "expected", "observed", "rows")
+    node.close(*_names(Evidence))
     return Evidence(
         persona=node.text("persona"),
         statement=node.text("statement"),
@@ -218,9 +217,7 @@ def _evidence(node: _Node) -> Evidence:
 
 
 def _cell(node: _Node) -> CellResult:
-    node.close(
-        "object", "persona", "command", "verdict", "entitled", "expected", "observed", "reason", "attempts"
-    )
+    node.close(*_CELL_KEYS)
     return CellResult(
         object=node.text("object"),
         persona=node.text("persona"),
@@ -235,7 +232,7 @@ def _cell(node: _Node) -> CellResult:
 
 
 def _unseeded(node: _Node) -> Unseeded:
-    node.close("relation", "tenant", "sqlstate", "message")
+    node.close(*_names(Unseeded))
     relation = node.node("relation")
     relation.close("schema", "name")
     return Unseeded(
@@ -247,12 +244,12 @@ def _unseeded(node: _Node) -> Unseeded:
 
 
 def _gap(node: _Node) -> Gap:
-    node.close("object", "reason")
+    node.close(*_names(Gap))
     return Gap(object=node.text("object"), reason=node.text("reason"))
 
 
 def _timing(node: _Node) -> Timing:
-    node.close("started_at", "seconds", "phases", "reads_per_second")
+    node.close(*_names(Timing))
     return Timing(
         started_at=node.text("started_at"),
         seconds=node.number("seconds"),

@@ -82,9 +82,7 @@ class Matrix:
 def build_matrix(report: Report) -> Matrix:
     """The matrix of a report.  A deviation that only accepted findings witness is shown as accepted."""
     findings = _findings_by_cell(report)
-    outcomes = {
-        _key(cell): _outcome(cell, findings.get(_key(cell), ())) for cell in report.cells
-    }
+    outcomes = {_key(cell): _outcome(cell, findings.get(_key(cell), ())) for cell in report.cells}
     relations = sorted({*report.relations, *(cell.object for cell in report.cells)})
     names = dict.fromkeys((*report.personas, *(cell.persona for cell in report.cells)))
     return Matrix(

@@ -19,7 +19,7 @@ _ASCII_GLYPHS = {
     Outcome.ERROR: "!",
     Outcome.ACCEPTED: "w",
 }
-_ASCII_PUNCTUATION = str.maketrans({"·": "-", "…": "...", "→": "->", "×": "x", "–": "-", "—": "-"})
+_ASCII_PUNCTUATION = str.maketrans({"·": "-", "…": "...", "→": "->", "\u00d7": "x", "\u2013": "-", "\u2014": "-"})
 
 STYLES = {
     Outcome.ALLOWED: "green",

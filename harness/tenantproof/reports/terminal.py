@@ -73,5 +73,3 @@ def notes(pen: Pen, report: Report) -> None:
         pen.paragraph(("note: ", "bold"), note)
     if report.notes:
         pen.blank()
-
-

@@ -35,7 +35,7 @@ def closing(
     pen.line("Next: ", (next_command(report, paths=paths, verbose=verbose, threshold=threshold), "bold"))
 
 
-def verdict_line(report: Report, matrix: Matrix) -> str:
+def verdict_line(matrix: Matrix) -> str:
     """ "1 leaked · 0 blocked too much · 4 untested · 1115 isolated", accepted cells and errors where there are."""
     isolated = matrix.count(Outcome.ALLOWED) + matrix.count(Outcome.DENIED)
     parts = [
@@ -81,7 +81,7 @@ def next_command(report: Report, *, paths: Sequence[str], verbose: bool, thresho
 def _verdict(pen: Pen, report: Report, matrix: Matrix) -> None:
     findings = open_findings(report)
     style = "bold red" if findings else "bold green" if report.cells else "bold"
-    pen.line((verdict_line(report, matrix), style))
+    pen.line((verdict_line(matrix), style))
     took = f" in {duration(report.timing.seconds)}" if report.timing.seconds else ""
     pen.line(f"  {findings_line(findings)}{took}")
 
@@ -98,7 +98,7 @@ def findings_line(findings: Sequence[Finding]) -> str:
 def _what_was_untested(pen: Pen, report: Report, matrix: Matrix) -> None:
     reasons = untested_reasons(report, matrix)
     for reason in reasons[:_REASONS_SHOWN]:
-        pen.paragraph("  untested  ", f"{reason.count} × {reason.text}")
+        pen.paragraph("  untested  ", f"{plural(reason.count, 'cell')}: {reason.text}")
     if len(reasons) > _REASONS_SHOWN:
         pen.line("  untested  ", f"… for {plural(len(reasons) - _REASONS_SHOWN, 'more reason')}, listed above")
     beside = [

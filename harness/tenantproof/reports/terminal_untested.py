@@ -1,4 +1,4 @@
-"""What the matrix says beyond findings: cells blocked too much, errors, and what was not tested, always with reasons."""
+"""What the matrix says beyond findings: cells blocked too much, errors, what was not tested; always with reasons."""
 
 from __future__ import annotations
 

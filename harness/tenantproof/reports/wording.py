@@ -22,9 +22,7 @@ def number(count: int) -> str:
 
 def worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Findings by severity, then by name, so that the order never depends on the run."""
-    return tuple(
-        sorted(findings, key=lambda f: (-f.severity.rank, f.object, f.command, f.channel, f.fingerprint))
-    )
+    return tuple(sorted(findings, key=lambda f: (-f.severity.rank, f.object, f.command, f.channel, f.fingerprint)))
 
 
 def open_findings(report: Report) -> tuple[Finding, ...]:

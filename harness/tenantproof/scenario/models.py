@@ -95,7 +95,7 @@ class Strict(BaseModel):
 
 
 class Database(Strict):
-    """Which database is tested and how it is built."""
+    """The database under test."""
 
     platform: Literal["supabase", "postgres"] = Field(
         description="supabase: the database looks like Supabase (roles, auth, storage). postgres: a plain one."
@@ -123,7 +123,7 @@ class Database(Strict):
 
 
 class Session(Strict):
-    """How the application tells the database who is asking. The platform presets everything."""
+    """Who the database believes is asking."""
 
     login: Text | None = Field(default=None, description="The role that connects. On supabase: authenticator.")
     role: Text | None = Field(
@@ -303,7 +303,10 @@ class File(Strict):
     version: Literal[1] = Field(description="The version of this format: 1.")
     name: Text | None = Field(default=None, description="A name for reports. Left out: the file's name.")
     database: Database = Field(description="Which database is tested and how it is built.")
-    session: Session | None = Field(default=None, description="How the application tells the database who is asking.")
+    session: Session | None = Field(
+        default=None,
+        description="How the application tells the database who is asking; the platform presets it.",
+    )
     tenants: list[
         Annotated[
             Annotated[TenantName, Tag("«text»")] | Annotated[Tenant, Tag("«mapping»")],

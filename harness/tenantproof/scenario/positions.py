@@ -98,8 +98,9 @@ class Source:
             line=spot.line,
             column=spot.column,
             code=code,
-            message=message,
-            hint=hint,
+            # Names out of the file or the catalog stand in both.
+            message=printable(message),
+            hint=printable(hint),
             source_line=text,
             span=max(1, min(spot.span, len(text) - spot.column + 1)),
         )

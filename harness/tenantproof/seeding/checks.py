@@ -59,7 +59,8 @@ class Rules:
 
     columns: dict[str, Hints] = field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()
-    exactly_one: tuple[tuple[str, ...], ...] = ()
+    alternatives: tuple[tuple[str, ...], ...] = ()
+    """Groups of columns of which one may be filled (num_nonnulls(a, b) = 1; a IS NULL OR b IS NULL)."""
 
     def of(self, column: str) -> Hints:
         return self.columns.get(column, Hints())
@@ -72,14 +73,14 @@ def read_checks(definitions: Iterable[str]) -> Rules:
     groups: list[tuple[str, ...]] = []
     for definition in definitions:
         for conjunct, literals in _conjuncts(definition):
-            if (group := _one_of(conjunct, literals)) is not None:
+            if (group := _alternatives(conjunct)) is not None:
                 groups.append(group)
             elif (comparison := _comparison(conjunct)) is not None:
                 comparisons.append(comparison)
             elif (found := _hint(conjunct, literals)) is not None:
                 name, hints = found
                 columns[name] = merge(columns.get(name, Hints()), hints)
-    return Rules(columns=columns, comparisons=tuple(comparisons), exactly_one=tuple(groups))
+    return Rules(columns=columns, comparisons=tuple(comparisons), alternatives=tuple(groups))
 
 
 def read_domain_checks(definitions: Iterable[str]) -> Hints:
@@ -183,9 +184,13 @@ def _closes_at_end(text: str) -> bool:
     return False
 
 
-def _one_of(text: str, literals: Sequence[str]) -> tuple[str, ...] | None:
-    match = re.fullmatch(r"num_nonnulls\(([^()]*)\) = 1", text)
-    return tuple(_unquote(name.strip()) for name in match.group(1).split(",")) if match else None
+def _alternatives(text: str) -> tuple[str, ...] | None:
+    if match := re.fullmatch(r"num_nonnulls\(([^()]*)\) (?:<=|=) 1", text):
+        return tuple(_unquote(name.strip()) for name in match.group(1).split(","))
+    if match := re.fullmatch(rf"\({_NAME} IS (?:NOT )?NULL\) <> \({_NAME} IS (?:NOT )?NULL\)", text):
+        return tuple(map(_unquote, match.groups()))
+    either = [re.fullmatch(rf"{_NAME} IS NULL", _strip(part)) for part in _split(text, " OR ")]
+    return tuple(_unquote(found.group(1)) for found in either if found) if len(either) > 1 and all(either) else None
 
 
 def _comparison(text: str) -> Comparison | None:
@@ -199,10 +204,10 @@ def _comparison(text: str) -> Comparison | None:
 
 
 def _hint(text: str, literals: Sequence[str]) -> tuple[str, Hints] | None:
-    for reader in (_choices, _equalities, _bounds, _lengths, _pattern, _folded, _json_type, _null):
+    for reader in (_choices, _equalities, _bounds, _lengths, _pattern, _json_type):
         if (found := reader(text, literals)) is not None:
             return found
-    return None
+    return _folded(text) or _null(text)
 
 
 def _choices(text: str, literals: Sequence[str]) -> tuple[str, Hints] | None:
@@ -262,7 +267,7 @@ def _pattern(text: str, literals: Sequence[str]) -> tuple[str, Hints] | None:
     return _unquote(match.group(1)), Hints(patterns=(pattern,))
 
 
-def _folded(text: str, literals: Sequence[str]) -> tuple[str, Hints] | None:
+def _folded(text: str) -> tuple[str, Hints] | None:
     match = re.fullmatch(rf"{_NAME} = (lower|upper)\({_NAME}\)", text)
     if match is None and (turned := re.fullmatch(rf"(lower|upper)\({_NAME}\) = {_NAME}", text)) is not None:
         return _unquote(turned.group(2)), _case(turned.group(1))
@@ -278,7 +283,7 @@ def _json_type(text: str, literals: Sequence[str]) -> tuple[str, Hints] | None:
     return (_unquote(match.group(1)), Hints(json_type=_value(match.group(2), literals))) if match else None
 
 
-def _null(text: str, literals: Sequence[str]) -> tuple[str, Hints] | None:
+def _null(text: str) -> tuple[str, Hints] | None:
     match = re.fullmatch(rf"{_NAME} IS NULL", text)
     return (_unquote(match.group(1)), Hints(always_null=True)) if match else None
 

@@ -86,7 +86,7 @@ class Links:
         found = self._store.matching(key.references, fixed)
         if all(column in values for column in key.columns):
             return found
-        found = self._of_tenant(found, want)
+        found = self._of_tenant([row for row in found if row.owner != self._cast.spare], want)
         return self._of_owner(found, key, want, attempt)
 
     def _of_tenant(self, rows: list[SeedRow], want: Want) -> list[SeedRow]:

@@ -7,7 +7,7 @@ order; NOT NULL, CHECK, UNIQUE and EXCLUDE are still enforced (PostgreSQL, "Clie
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import psycopg
@@ -20,11 +20,17 @@ from tenantproof.seeding.paths import fragment, table_name
 from tenantproof.seeding.plan import Plan, TablePlan
 from tenantproof.seeding.repair import Repairs
 from tenantproof.seeding.rows import is_serial
-from tenantproof.seeding.store import SeedRow, Store
+from tenantproof.seeding.store import SeedRow, Store, Values
 
 
-def load(connection: psycopg.Connection[Any], plan: Plan, store: Store) -> list[Unseeded]:
-    """Write every row that is not there yet; a row that the database refuses is dropped, with those that need it."""
+def load(
+    connection: psycopg.Connection[Any], plan: Plan, store: Store, learn: Callable[[QName, Values], None]
+) -> list[Unseeded]:
+    """
+    Write every row that is not there yet; a row that the database refuses is dropped, with those that need it.
+
+    *learn* is told which values a table's refused rows needed to be accepted.
+    """
     refused: list[Unseeded] = []
     dropped: dict[QName, list[SeedRow]] = {}
     connection.execute("SET LOCAL session_replication_role = replica")
@@ -35,10 +41,12 @@ def load(connection: psycopg.Connection[Any], plan: Plan, store: Store) -> list[
         dropped[table.name] = list(orphans)
         fresh = [row for row in store.of(table.name) if not row.existing]
         if fresh and not _copy(connection, table, fresh):
-            for row, error in _insert_each(connection, table, fresh):
+            repairs = Repairs(table)
+            for row, error in _insert_each(connection, table, fresh, repairs):
                 store.rows[table.name].remove(row)
                 dropped[table.name].append(row)
                 refused.append(_unseeded(table, row, error))
+            learn(table.name, repairs.learned)
     _set_sequences(connection, plan)
     connection.execute("SET LOCAL session_replication_role = origin")
     return _once(refused)
@@ -83,9 +91,8 @@ def _copy(connection: psycopg.Connection[Any], table: TablePlan, rows: Sequence[
 
 
 def _insert_each(
-    connection: psycopg.Connection[Any], table: TablePlan, rows: Iterable[SeedRow]
+    connection: psycopg.Connection[Any], table: TablePlan, rows: Iterable[SeedRow], repairs: Repairs
 ) -> list[tuple[SeedRow, psycopg.Error]]:
-    repairs = Repairs(table)
     failed = []
     for row in rows:
         error = _insert(connection, table, row)

@@ -40,18 +40,18 @@ class Slot:
 
 def slots(relation: Relation, relations: Mapping[QName, Relation], now: datetime) -> tuple[Slot, ...]:
     """
-    The leaf partitions of a partitioned table that rows can be routed to, the current one first.
+    The leaf partitions of a partitioned table that rows can be routed to: the current one, then back, then ahead.
 
-    Partitions that begin after *now* are left out as long as there is another; hash and default partitions
-    give no bounds, so rows reach them by any value.
+    Hash and default partitions give no bounds, so rows reach them by any value, or not at all.
     """
     found = [slot for slot in _leaves(relation, relations, {}, frozenset()) if slot.starts]
     month = now.astimezone(UTC).strftime("%Y-%m-%d")
     past = [slot for slot in found if all(slot.starts[c][:10] <= month for c in slot.temporal)]
-    return tuple(sorted(past or found[:1], key=_recent_first, reverse=True))
+    ahead = [slot for slot in found if slot not in past]
+    return (*sorted(past, key=_start_of, reverse=True), *sorted(ahead, key=_start_of))
 
 
-def _recent_first(slot: Slot) -> tuple[str, ...]:
+def _start_of(slot: Slot) -> tuple[str, ...]:
     return tuple(slot.starts[column] for column in sorted(slot.temporal))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import graphlib
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -185,7 +186,7 @@ def _order(
             return tuple(sorter.static_order()), frozenset(late)
         except graphlib.CycleError as error:
             parents_first: list[QName] = error.args[1]
-            edges = [(child, parent) for parent, child in zip(parents_first, parents_first[1:], strict=False)]
+            edges = [(child, parent) for parent, child in itertools.pairwise(parents_first)]
             child, parent = min(edges, key=lambda edge: (_hardness(catalog, edge, bound), edge))
             graph[child].discard(parent)
             late.add((child, parent))

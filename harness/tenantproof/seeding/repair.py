@@ -27,6 +27,11 @@ class Repairs:
         self._protected = _protected(table)
         self._learned: list[Values] = []
 
+    @property
+    def learned(self) -> Values:
+        """What the last mended row needed."""
+        return self._learned[-1] if self._learned else {}
+
     def mend(
         self, row: SeedRow, error: psycopg.Error, insert: Callable[[SeedRow], psycopg.Error | None]
     ) -> psycopg.Error | None:
@@ -68,7 +73,8 @@ class Repairs:
     def _changes(self, error: psycopg.Error) -> Iterator[Values]:
         yield from self._learned
         definition, names = self._concerned(error)
-        columns = [c for c in self._table.relation.columns if c.name in names and c.name not in self._protected]
+        free = [c for c in self._table.relation.columns if not c.generated and c.name not in self._protected]
+        columns = [column for column in free if column.name in names]
         options = [list(self._options(column, definition)) for column in columns]
         for column, values in zip(columns, options, strict=True):
             yield from ({column.name: value} for value in values)

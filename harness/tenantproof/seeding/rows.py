@@ -22,6 +22,9 @@ from tenantproof.seeding.samples import Samples, Slot, fit
 from tenantproof.seeding.store import SeedRow, Store, UniqueKeys, Values
 
 _ATTEMPTS = 60
+_FEW = 3
+_NOBODY = "shared"
+"""What stands in for tenant name and canary in rows without a tenant."""
 _TENANT_NAME = re.compile(r"^(name|title|display_name|company_name|organi[sz]ation_name|team_name|full_name)$")
 _TENANT_SLUG = re.compile(r"^(slug|subdomain|handle|key|code|short_name)$")
 
@@ -73,6 +76,7 @@ class Builder:
         self._number = len(store.of(table.name))
         self._first_serial = {c.name: self._highest(c.name) for c in table.relation.columns if is_serial(c)}
         self._key_columns = self._keyed()
+        self._learned: Values = {}
 
     def build(self, want: Want, keys: Sequence[Constraint]) -> SeedRow | Impossible:
         """A new row, with these foreign keys bound; its unique keys are taken from now on."""
@@ -82,7 +86,10 @@ class Builder:
             try:
                 values = self._values(want, keys, attempt)
             except NoParent as error:
-                return Impossible("23503", str(error))
+                problem = Impossible("23503", str(error))
+                if self.table.rules.alternatives and attempt < 2 * _FEW:
+                    continue
+                return problem
             if (clash := self._taken.conflict(values)) is not None:
                 problem = Impossible("23505", f"every combination of the unique key {clash.name} is taken")
                 if set(clash.columns) <= self._settled(want):
@@ -100,6 +107,10 @@ class Builder:
     def start(self) -> None:
         """Begin the table: keys and numbers go on after the rows that exist by now."""
         self._samples.start(self.table.name)
+
+    def learn(self, values: Values) -> None:
+        """Values that the database asked for: rows to come have them too."""
+        self._learned = values
 
     def bind_late(self) -> None:
         """Point the foreign keys of a cycle at rows, now that all tables have theirs."""
@@ -128,6 +139,7 @@ class Builder:
                 self._fill(values, column, want, attempt)
         for column_name, referred in own_keys.items():
             values[column_name] = values.get(referred)
+        values |= {name: value for name, value in self._learned.items() if name not in self._templates}
         for rule in self.table.rules.comparisons:
             _adjust(rule, values, self.table)
         return values
@@ -166,18 +178,18 @@ class Builder:
 
     def _absent(self, values: Mapping[str, str | None], turn: int) -> Iterator[str]:
         """Columns that stay empty because exactly one of a group may be filled."""
-        for group in self.table.rules.exactly_one:
+        for group in self.table.rules.alternatives:
             chosen = next((c for c in group if values.get(c) is not None), group[turn % len(group)])
             yield from (column for column in group if column != chosen)
 
     def _render(self, template: str, want: Want) -> str:
         words = {
             "tenant.id": self._cast.tenant_ids.get(want.tenant or "", ""),
-            "tenant.name": want.tenant or "",
+            "tenant.name": want.tenant or _NOBODY,
             "owner.id": want.owner or want.actor or "",
             "n": str(self._number),
             "uuid": child_uuid(self._cast.seed, self.table.name, "template", self._number),
-            "canary": self._cast.canaries.get(want.tenant or "", "shared"),
+            "canary": self._cast.canaries.get(want.tenant or "", _NOBODY),
         }
         return re.sub(r"\{([a-z.]+)\}", lambda m: words.get(m.group(1), m.group(0)), template)
 
@@ -217,7 +229,7 @@ class Builder:
             number=self._number,
             turn=want.turn,
             attempt=attempt,
-            canary=self._cast.canaries.get(want.tenant or "", "shared"),
+            canary=self._cast.canaries.get(want.tenant or "", _NOBODY),
             unique=column.name in self.table.unique_columns,
             keyed=column.name in self._key_columns,
             varied=self.table.varied.get(column.name),
@@ -230,7 +242,8 @@ class Builder:
     def _keyed(self) -> frozenset[str]:
         key = self.table.relation.partition_key
         words = frozenset(re.findall(r"\w+", key.partition("(")[2]))
-        return frozenset(self.table.relation.primary_key) | words | self.table.unique_columns
+        whole = self.table.relation.primary_key or self.table.relation.column_names
+        return frozenset(whole) | words | self.table.unique_columns
 
 
 def is_serial(column: Column) -> bool:

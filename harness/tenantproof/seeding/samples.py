@@ -17,7 +17,7 @@ from tenantproof.core.model import QName
 from tenantproof.core.seeds import child_random, child_uuid
 from tenantproof.seeding.checks import Hints
 from tenantproof.seeding.meaning import Wish, is_absent, is_future, is_on, text_for
-from tenantproof.seeding.patterns import matching
+from tenantproof.seeding.patterns import accepts, matching
 
 _TEXT = {"text", "varchar", "bpchar", "citext", "name"}
 _JSON = {"json", "jsonb"}
@@ -127,12 +127,12 @@ class Samples:
 
     def _matching(self, hints: Hints, slot: Slot) -> str | None:
         natural = fit(text_for(slot.column.name, self.faker, self._wish(slot)), slot)
-        if all(_accepts(pattern, natural) for pattern in hints.patterns):
+        if all(accepts(pattern, natural) for pattern in hints.patterns):
             return natural
         for attempt in range(40):
             rng = child_random(self.seed, slot.table, slot.column.name, slot.number, attempt)
             made = matching(hints.patterns[0], rng)
-            if made is not None and _long_enough(made, slot) and all(_accepts(p, made) for p in hints.patterns):
+            if made is not None and _long_enough(made, slot) and all(accepts(p, made) for p in hints.patterns):
                 return made
         return None
 
@@ -200,13 +200,6 @@ def _choices(slot: Slot) -> str | None:
     return listed[(slot.turn + slot.attempt) % len(listed)]
 
 
-def _accepts(pattern: str, text: str) -> bool:
-    try:
-        return re.search(pattern, text) is not None
-    except re.error:
-        return False
-
-
 def _long_enough(text: str, slot: Slot) -> bool:
     limits = [limit for limit in (slot.column.length, slot.hints.max_length) if limit is not None]
     return slot.hints.min_length <= len(text) <= min(limits, default=len(text))
@@ -237,7 +230,7 @@ def _decimal(_: Samples, slot: Slot) -> str:
 def _instant(samples: Samples, slot: Slot) -> datetime:
     clock = samples.clock
     if slot.keyed:
-        return clock.month + timedelta(seconds=slot.number)
+        return clock.month + timedelta(days=62 if is_future(slot.column.name) else 0, seconds=slot.number)
     base = clock.yesterday + timedelta(days=31 if is_future(slot.column.name) else 0)
     return base + timedelta(minutes=slot.number)
 
@@ -256,10 +249,17 @@ def _date(samples: Samples, slot: Slot) -> str:
     return _instant(samples, slot).date().isoformat()
 
 
-def _json(samples: Samples, slot: Slot) -> str:
+def _json(_: Samples, slot: Slot) -> str:
     kind = slot.hints.json_type or ("array" if constant_default(slot.column) == "[]" else "object")
     note = f"{slot.canary}-{slot.number}"
-    shapes = {"object": {"note": note}, "array": [note], "string": note, "number": slot.number, "boolean": True}
+    about = {"role": "authenticated"} if slot.column.name.endswith("claims") else {}
+    shapes: dict[str, object] = {
+        "object": {"note": note} | about,
+        "array": [note],
+        "string": note,
+        "number": slot.number,
+        "boolean": True,
+    }
     return json.dumps(shapes.get(kind))
 
 
@@ -348,9 +348,9 @@ _MAKERS: dict[str, Callable[[Samples, Slot], str]] = {
     "path": lambda _, s: f"[(0,0),({s.number},1)]",
     "polygon": lambda _, s: f"((0,0),({s.number},1),(1,0))",
     "oid": lambda _, s: str(s.number),
-    "regclass": lambda _, s: "pg_catalog.pg_class",
-    "regrole": lambda _, s: "0",
-    "regproc": lambda _, s: "0",
+    "regclass": lambda _, _s: "pg_catalog.pg_class",
+    "regrole": lambda _, _s: "0",
+    "regproc": lambda _, _s: "0",
     "pg_lsn": lambda _, s: f"0/{s.number:X}",
-    "char": lambda _, s: "a",
+    "char": lambda _, _s: "a",
 }

@@ -51,9 +51,7 @@ def seed(
     _set_formats(connection)
     before = read_keys(connection, plan)
     if plan.table(AUTH_USERS) is not None:
-        insert_auth_users(
-            connection, cast.users, clock=clock, seed=seed, identities=AUTH_IDENTITIES in catalog.relations
-        )
+        insert_auth_users(connection, cast, clock=clock, identities=AUTH_IDENTITIES in catalog.relations)
         drop_new_tenants(connection, plan, cast, before.get(plan.tenants, frozenset()) if plan.tenants else frozenset())
     store = read_existing(connection, plan, catalog, cast)
     settle_memberships(connection, plan, cast, store)
@@ -62,7 +60,7 @@ def seed(
     tenanted = Tenanted(tables=_tenanted(plan), tenants=plan.tenants)
     builders = _builders(plan, catalog, cast, store, Samples(seed=seed, clock=clock), tenancy)
     unmade = _build_rows(plan, cast, store, builders, tenanted)
-    refused = load(connection, plan, store)
+    refused = load(connection, plan, store, lambda name, values: builders[name].learn(values))
     refused += refresh_views(connection, catalog, scenario.database.schemas)
     after = read_keys(connection, plan)
     connection.commit()

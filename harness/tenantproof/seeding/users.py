@@ -7,37 +7,41 @@ Columns and values after the platform's own sign-up (supabase/auth migrations; a
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 
 from tenantproof.core.model import Persona
 from tenantproof.core.seeds import child_uuid
+from tenantproof.seeding.cast import Cast
 from tenantproof.seeding.samples import Clock
 from tenantproof.seeding.statements import statement
 
 
-def insert_auth_users(
-    connection: psycopg.Connection[Any], personas: Sequence[Persona], *, clock: Clock, seed: int, identities: bool
-) -> None:
+def insert_auth_users(connection: psycopg.Connection[Any], cast: Cast, *, clock: Clock, identities: bool) -> None:
     """
     Insert users who are not there yet; triggers on auth.users run, as they do at sign-up.
 
-    Where a trigger refuses (sign-up by invitation only), the users are inserted with triggers off.
+    Where a trigger refuses (sign-up by invitation only), the users are inserted with triggers off, as is the spare
+    user, who must have no profile.
     """
-    people = json.dumps([_person(persona, seed) for persona in personas])
+    people = json.dumps([_person(persona, cast.seed) for persona in cast.users])
+    spare = json.dumps([{"id": cast.spare, "email": "spare@example.com", "meta": {}}])
     with psycopg.RawCursor(connection) as cursor:
         try:
             with connection.transaction():
                 cursor.execute(statement("insert_users"), (people, clock.yesterday))
         except psycopg.Error:
-            with connection.transaction():
-                cursor.execute("SET LOCAL session_replication_role = replica")
-                cursor.execute(statement("insert_users"), (people, clock.yesterday))
-                cursor.execute("SET LOCAL session_replication_role = origin")
+            _insert_quietly(cursor, people, clock)
+        _insert_quietly(cursor, spare, clock)
         if identities:
             cursor.execute(statement("insert_identities"), (people, clock.yesterday))
+
+
+def _insert_quietly(cursor: psycopg.RawCursor[Any], people: str, clock: Clock) -> None:
+    cursor.execute("SET LOCAL session_replication_role = replica")
+    cursor.execute(statement("insert_users"), (people, clock.yesterday))
+    cursor.execute("SET LOCAL session_replication_role = origin")
 
 
 def _person(persona: Persona, seed: int) -> dict[str, object]:

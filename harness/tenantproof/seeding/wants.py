@@ -15,6 +15,7 @@ from tenantproof.seeding.store import Store
 _FEW = 3
 _SYSTEM_ROWS = 2
 _DRAFTS_WITHOUT_TENANT = 2
+_MOST_PARTITIONS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class Tenanted:
 
 def rows_wanted(table: TablePlan, cast: Cast, store: Store, tenanted: Tenanted, slots: int) -> Iterator[Want]:
     """The rows to seed, in a fixed order."""
-    few = max(_FEW, table.tenancy.rows, min(slots, 6))
+    few = max(_FEW, table.tenancy.rows, min(slots, _MOST_PARTITIONS))
     if table.memberships:
         for membership in table.memberships:
             yield from _memberships(table, membership, cast, store, tenanted)
@@ -58,9 +59,13 @@ def drafts_wanted(table: TablePlan, cast: Cast, store: Store, tenanted: Tenanted
         for tenant in cast.tenant_ids:
             for want in _per_actor(table, (*cast.members(tenant), *cast.strangers(tenant))):
                 yield replace(want, tenant=tenant, fixed=role)
+            if table.memberships:
+                yield Want(tenant=tenant, owner=cast.spare, fixed=role)
         yield from _drafts_without_tenant(table, cast)
     elif table.by_owner:
         yield from _per_actor(table, cast.users)
+        if table.user_column is not None:
+            yield Want(owner=cast.spare)
     else:
         for turn in range(_DRAFTS_WITHOUT_TENANT):
             yield Want(turn=turn)

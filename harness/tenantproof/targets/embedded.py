@@ -69,6 +69,9 @@ class EmbeddedTarget:
         store = Store(root=root, programs=find_programs(root), say=self._say)
         with ExitStack() as stack:
             server, name = _place(stack, store, recipe, patches, keep=self._keep)
+            if self._keep:
+                self._say(f"this database stays: {server.programs.psql} '{server.conninfo(name)}'")
+                self._say(f"stop its server with: kill -INT $(head -1 {server.data}/postmaster.pid)")
             yield _handle(server, name, (*sources, *patches))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tenantproof.channels import statements
 from tenantproof.channels.columns import bearings, harmless, settable
@@ -53,9 +54,11 @@ def move_rows(stand: Stand) -> Iterator[Attempt]:
     if own is None:
         return
     for draft in _drafts_elsewhere(stand, own):
-        changes = _writable(stand, bearings(stand.relation, stand.tenancy, draft))
-        if changes:
-            yield _update(stand, "UPDATE-MOVE", Form.BLIND, changes, _to_whom(stand, draft), stand.alone(own))
+        whole = bearings(stand.relation, stand.tenancy, draft)
+        without_owner = bearings(stand.relation, replace(stand.tenancy, owner=None), draft)
+        for changes in (whole, without_owner) if without_owner and without_owner != whole else (whole,):
+            if _writable(stand, changes):
+                yield _update(stand, "UPDATE-MOVE", Form.BLIND, changes, _to_whom(stand, draft), stand.alone(own))
 
 
 @channel(

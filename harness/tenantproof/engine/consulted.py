@@ -1,0 +1,79 @@
+"""Which relations decide, by their rows, what a relation's policies answer.
+
+A stage may not take rows away from these: the persona would no longer be who it is.  Found by name in the text of
+policies and of the functions they call, through as many steps as it takes; a name too many only costs precision of
+a stage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from tenantproof.core.catalog import Catalog
+from tenantproof.core.model import QName
+
+_READ_FROM = re.compile(
+    r'(?:\bFROM\b|\bJOIN\b|,)[\s(]*(?:ONLY\s+)?((?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?)', re.IGNORECASE
+)
+_CALLED = re.compile(r'("[^"]+"|\w+)\s*\(')
+
+
+def consulted_by(catalog: Catalog) -> Mapping[QName, frozenset[QName]]:
+    """relation -> the relations that its policies read, directly or through functions and further policies."""
+    reads = _policy_reads(catalog)
+    return {name: _closure(name, reads) for name in catalog.relations}
+
+
+def _policy_reads(catalog: Catalog) -> Mapping[QName, frozenset[QName]]:
+    """One step: what the policies of each relation read, the functions they call included."""
+    tables: dict[str, set[QName]] = defaultdict(set)
+    for name in catalog.relations:
+        tables[name.name].add(name)
+    sources: dict[str, str] = defaultdict(str)
+    for function in catalog.functions:
+        sources[function.name.name] += function.source + "\n"
+    return {
+        name: frozenset(
+            table
+            for policy in relation.policies
+            for text in (policy.using, policy.check)
+            if text
+            for word in _names_read(text, sources)
+            for table in tables.get(word, ())
+        )
+        | frozenset(relation.base_relations)
+        for name, relation in catalog.relations.items()
+    }
+
+
+def _names_read(text: str, sources: Mapping[str, str]) -> set[str]:
+    names, called, todo = set(_last_parts(text)), set[str](), list(_calls(text))
+    while todo:
+        function = todo.pop()
+        if function in called or function not in sources:
+            continue
+        called.add(function)
+        names.update(re.findall(r"\w+", sources[function]))
+        todo.extend(_calls(sources[function]))
+    return names
+
+
+def _last_parts(text: str) -> Iterable[str]:
+    return (match.rsplit(".", 1)[-1].strip('"') for match in _READ_FROM.findall(text))
+
+
+def _calls(text: str) -> Iterable[str]:
+    return (match.strip('"') for match in _CALLED.findall(text))
+
+
+def _closure(start: QName, reads: Mapping[QName, frozenset[QName]]) -> frozenset[QName]:
+    found: set[QName] = set()
+    todo = list(reads.get(start, ()))
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo.extend(reads.get(name, ()))
+    return frozenset(found)

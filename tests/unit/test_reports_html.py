@@ -1,0 +1,302 @@
+"""The HTML report: self-contained, escaped, linked, readable by everybody, and small enough."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from html.parser import HTMLParser
+
+import pytest
+from tests.unit import sample_reports as samples
+
+from tenantproof.core.model import Command
+from tenantproof.core.report import Report
+from tenantproof.reports.html import HtmlWriter, content_security_policy
+from tenantproof.reports.matrix import Outcome, build_matrix
+from tenantproof.reports.visible import one_line
+
+SAMPLES = [samples.clean, samples.mixed, samples.small, samples.hostile, samples.empty]
+VOID = {"meta", "input", "br", "img", "link"}
+
+
+@dataclass
+class Element:
+    tag: str
+    attributes: dict[str, str | None]
+    text: str = ""
+
+
+@dataclass
+class Document(HTMLParser):
+    """The elements of a document, each with all the text inside it."""
+
+    elements: list[Element] = field(default_factory=list)
+    stack: list[Element] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, dict(attrs))
+        self.elements.append(element)
+        if tag not in VOID:
+            self.stack.append(element)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack, f"</{tag}> closes nothing"
+        assert self.stack[-1].tag == tag, f"</{tag}> inside <{self.stack[-1].tag}>"
+        self.stack.pop()
+
+    def handle_data(self, data: str) -> None:
+        for element in self.stack:
+            element.text += data
+
+    def all(self, tag: str) -> list[Element]:
+        return [element for element in self.elements if element.tag == tag]
+
+    def by_id(self, name: str) -> Element:
+        (found,) = (element for element in self.elements if element.attributes.get("id") == name)
+        return found
+
+
+@cache
+def written(sample: Callable[[], Report]) -> str:
+    out = io.StringIO()
+    HtmlWriter().write(sample(), out)
+    return out.getvalue()
+
+
+@cache
+def parsed(sample: Callable[[], Report]) -> Document:
+    document = Document()
+    document.feed(written(sample))
+    document.close()
+    assert not document.stack
+    return document
+
+
+def digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_the_policy_allows_our_style_and_script_and_nothing_else(sample: Callable[[], Report]) -> None:
+    document = parsed(sample)
+    (style,), (script,) = document.all("style"), document.all("script")
+    (policy,) = (meta for meta in document.all("meta") if meta.attributes.get("http-equiv"))
+    assert policy.attributes["content"] == content_security_policy(style.text, script.text)
+    assert f"'sha256-{digest(style.text)}'" in str(policy.attributes["content"])
+    assert f"'sha256-{digest(script.text)}'" in str(policy.attributes["content"])
+    assert str(policy.attributes["content"]).startswith("default-src 'none'; ")
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_nothing_is_loaded_and_nothing_runs_but_ours(sample: Callable[[], Report]) -> None:
+    document = parsed(sample)
+    assert not {element.tag for element in document.elements} & {"img", "link", "iframe", "object", "embed", "base"}
+    for element in document.elements:
+        names = set(element.attributes)
+        assert not names & {"src", "srcset", "style", "background", "action"}
+        assert not [name for name in names if name.startswith("on")]
+    (style,) = document.all("style")
+    assert "url(" not in style.text
+    assert "@import" not in style.text
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_addresses_are_only_links_to_weaknesses(sample: Callable[[], Report]) -> None:
+    hrefs = [str(link.attributes["href"]) for link in parsed(sample).all("a")]
+    outside = {href for href in hrefs if not href.startswith("#")}
+    assert all(re.fullmatch(r"https://cwe\.mitre\.org/data/definitions/\d+\.html", href) for href in outside)
+    assert written(sample).count("http") == written(sample).count("https://cwe.mitre.org/") + 1  # http-equiv
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_every_link_leads_somewhere_and_every_anchor_is_one(sample: Callable[[], Report]) -> None:
+    document = parsed(sample)
+    anchors = [element.attributes["id"] for element in document.elements if "id" in element.attributes]
+    assert len(anchors) == len(set(anchors))
+    for link in document.all("a"):
+        href = str(link.attributes["href"])
+        assert not href.startswith("#") or href[1:] in anchors
+
+
+def test_hostile_text_is_text() -> None:
+    html = written(samples.hostile)
+    for char in ("\u202e", "\u2066", "\x1b", "\x07", "\0", "\ud800"):
+        assert char not in html
+    html.encode("utf-8")
+    shown = parsed(samples.hostile).by_id("findings").text
+    assert "</script><img src=x onerror=alert(1)>]]>&\"'`\\u202egnp.exe" in shown
+    assert "{{7*7}}" in shown
+    assert samples.LONG in shown
+
+
+def test_each_cell_says_who_what_and_how_it_went() -> None:
+    labels = {link.attributes.get("aria-label") for link in parsed(samples.mixed).all("a")}
+    matrix = build_matrix(samples.mixed())
+    words = {Outcome.ALLOWED: "allowed", Outcome.DENIED: "denied"}
+    for (name, persona, command), outcome in matrix.outcomes.items():
+        assert f"{persona} {command.value} {name}: {words.get(outcome, outcome.value)}" in labels
+    assert "outsider select public.workflow_templates: leaked" in labels
+
+
+def test_each_cell_leads_to_its_evidence() -> None:
+    links = {link.attributes.get("aria-label"): link.attributes["href"] for link in parsed(samples.mixed).all("a")}
+    leaked = links["outsider select public.workflow_templates: leaked"]
+    assert leaked == f"#f-{samples.SELECT_LEAK.fingerprint}"
+    accepted = links["acme.viewer select public.events: accepted"]
+    assert accepted == f"#f-{samples.ACCEPTED.fingerprint}"
+    untested = parsed(samples.mixed).by_id(str(links["anon select storage.objects: untested"])[1:])
+    assert "permission denied for schema storage" in untested.text
+    error = parsed(samples.mixed).by_id(str(links["dual select public.org_dashboard: error"])[1:])
+    assert "infinite recursion" in error.text
+    allowed = parsed(samples.mixed).by_id(str(links["acme.owner select public.api_keys: allowed"])[1:])
+    assert "public.api_keys" in allowed.text
+
+
+def test_headers_have_a_scope() -> None:
+    headers = parsed(samples.mixed).all("th")
+    assert headers
+    assert all(header.attributes.get("scope") in {"col", "row", "colgroup"} for header in headers)
+
+
+@pytest.mark.parametrize("sample", [samples.mixed, samples.hostile])
+def test_each_finding_has_all_there_is_to_say(sample: Callable[[], Report]) -> None:
+    document = parsed(sample)
+    scripts = {pre.text for pre in document.all("pre")}
+    for finding in sample().findings:
+        section = document.by_id(f"f-{finding.fingerprint}").text
+        assert finding.fingerprint in section
+        assert finding.severity.value in section
+        for persona in finding.personas:
+            assert one_line(persona) in section
+        if sample is samples.mixed:
+            assert finding.replay in scripts
+            for text in (finding.title, finding.explanation, finding.fix, finding.policy_text, finding.accepted):
+                assert text in section
+            for evidence in finding.evidence:
+                assert evidence.statement in section
+                assert evidence.observed in section
+                assert all(row in section for row in evidence.rows)
+
+
+def test_places_and_weaknesses_are_named() -> None:
+    section = parsed(samples.mixed).by_id(f"f-{samples.SELECT_LEAK.fingerprint}").text
+    assert "supabase/migrations/20260411_templates.sql:41" in section
+    assert "scenarios/workflow_saas.tenancy.yaml:52:3" in section
+    assert "CWE-639: Authorization Bypass Through User-Controlled Key" in section
+
+
+def test_the_order_is_verdict_untested_matrix_findings_rest() -> None:
+    html = written(samples.mixed)
+    order = [
+        "<h1",
+        'id="not-tested"',
+        'id="summary"',
+        'id="matrix"',
+        'id="findings"',
+        'id="accepted"',
+        'id="relations"',
+        'id="environment"',
+        'id="glossary"',
+    ]
+    places = [html.index(mark) for mark in order]
+    assert places == sorted(places)
+
+
+def test_what_was_not_tested_stands_near_the_top_with_reasons() -> None:
+    section = parsed(samples.mixed).by_id("not-tested").text
+    for reason in (
+        "permission denied for schema storage",
+        "a BEFORE trigger refused",
+        "not in database.schemas",
+        "23514",
+    ):
+        assert reason in section
+    assert "Nothing in scope was left out" in parsed(samples.clean).by_id("not-tested").text
+
+
+def test_the_environment_names_patches_and_versions() -> None:
+    section = parsed(samples.mixed).by_id("environment").text
+    for fact in ("04-null-published.sql", "18.6", "20261123", "0.1.0", "3.4 s", "embedded", "1,260", "12,840"):
+        assert fact in section
+
+
+def test_an_empty_report_claims_nothing() -> None:
+    assert "proves nothing" in written(samples.empty)
+    assert 'class="doubt"' in written(samples.empty)
+
+
+def test_without_javascript_only_conveniences_are_hidden() -> None:
+    hidden = [element for element in parsed(samples.mixed).elements if "hidden" in element.attributes]
+    assert {element.attributes.get("id") or element.attributes.get("class") for element in hidden} == {
+        "filters",
+        "readout",
+        "copy",
+    }
+
+
+def test_the_same_report_gives_the_same_document() -> None:
+    out = io.StringIO()
+    HtmlWriter().write(samples.mixed(), out)
+    assert out.getvalue() == written(samples.mixed)
+
+
+def test_twenty_thousand_cells_stay_below_three_megabytes() -> None:
+    assert len(samples.large().cells) == 20_000
+    assert len(written(samples.large).encode("utf-8")) < 3_000_000
+
+
+def test_a_relation_without_some_commands_has_empty_places() -> None:
+    matview = samples.clean()
+    cells = tuple(cell for cell in matview.cells if cell.command is Command.SELECT)
+
+    def only_select() -> Report:
+        from dataclasses import replace
+
+        return replace(matview, cells=cells)
+
+    assert written(only_select).count("<b></b><b></b><b></b></td>") == len(cells)
+
+
+def test_golden() -> None:
+    """The document without its style and script, which have tests of their own."""
+    html = written(samples.small)
+    html = re.sub(r"<(style|script)>.*?</\1>", r"<\1></\1>", html, flags=re.DOTALL)
+    samples.assert_golden("report.html", re.sub(r"sha256-[^']+", "sha256-", html))
+
+
+def palettes() -> list[dict[str, str]]:
+    (style,) = parsed(samples.empty).all("style")
+    light, dark = re.findall(r":root \{(.*?)\}", style.text, flags=re.DOTALL)[:2]
+    return [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block)) for block in (light, dark)]
+
+
+def luminance(color: str) -> float:
+    """WCAG 2.2, relative luminance."""
+    channels = [int(color[index : index + 2], 16) / 255 for index in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(first: str, second: str) -> float:
+    high, low = sorted((luminance(first), luminance(second)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("palette", palettes(), ids=["light", "dark"])
+def test_contrast(palette: dict[str, str]) -> None:
+    """Text on every colour is at least AAA, links and quiet text AA, and a leak stands out from every neighbour."""
+    for state in "adlouwe":
+        assert contrast(palette[state], palette[f"{state}-ink"]) >= 7
+    for ink in ("quiet", "link"):
+        assert contrast(palette["paper"], palette[ink]) >= 4.5
+        assert contrast(palette["raised"], palette[ink]) >= 4.5
+    for state in "adouwe":
+        assert contrast(palette["l"], palette[state]) >= 3
