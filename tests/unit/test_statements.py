@@ -36,12 +36,12 @@ QUOTED = st.sampled_from(["'{}'", '"{}"', "$${}$$", "$q${}$q$", "/*{}*/", "({})"
 
 
 @given(SQL)
-def test_pieces_joined_are_the_text(text: str):
+def test_pieces_joined_are_the_text(text: str) -> None:
     assert "".join(piece.text for piece in split(text)) == text
 
 
 @given(SQL)
-def test_every_piece_knows_its_line(text: str):
+def test_every_piece_knows_its_line(text: str) -> None:
     position = 0
     for piece in split(text):
         start = position + len(piece.text) - len(piece.body)
@@ -50,14 +50,14 @@ def test_every_piece_knows_its_line(text: str):
 
 
 @given(SQL)
-def test_only_sql_pieces_end_in_a_semicolon_and_none_is_empty(text: str):
+def test_only_sql_pieces_end_in_a_semicolon_and_none_is_empty(text: str) -> None:
     for piece in split(text):
         assert piece.text
         assert piece.kind is not Kind.BLANK or not without_comments(piece.text).strip()
 
 
 @given(QUOTED, st.lists(st.sampled_from([";", "x", " ", ";;", "é"]), max_size=8).map("".join))
-def test_a_semicolon_inside_quotes_never_splits(quote: str, inside: str):
+def test_a_semicolon_inside_quotes_never_splits(quote: str, inside: str) -> None:
     text = f"select {quote.format(inside)} from t; select 2;"
     assert [piece.body for piece in statements(text)] == [f"select {quote.format(inside)} from t;", "select 2;"]
 
@@ -75,12 +75,12 @@ def test_a_semicolon_inside_quotes_never_splits(quote: str, inside: str):
         "select 1 /* a ; /* b ; */ ; */ + 1;",
     ],
 )
-def test_one_statement_stays_one(statement: str):
+def test_one_statement_stays_one(statement: str) -> None:
     pieces = list(statements(statement + "\nselect 2;"))
     assert [piece.body for piece in pieces] == [statement, "select 2;"]
 
 
-def test_psql_commands_and_copy_data_are_pieces_of_their_own():
+def test_psql_commands_and_copy_data_are_pieces_of_their_own() -> None:
     text = "\\restrict abc\nselect 1;\ncopy t (a) from stdin;\n1\tx;y\n\\.\n\nselect 2;\n"
     assert [(piece.kind, piece.line) for piece in split(text)] == [
         (Kind.COMMAND, 1),
@@ -92,7 +92,7 @@ def test_psql_commands_and_copy_data_are_pieces_of_their_own():
     ]
 
 
-def test_an_error_position_becomes_a_line_of_the_file():
+def test_an_error_position_becomes_a_line_of_the_file() -> None:
     text = "-- head\n\nselect 1;\n\n-- why\nselect\n  nope;\n"
     piece = list(statements(text))[1]
     assert piece.line == 6
@@ -127,11 +127,11 @@ create policy p on other.notes using (true);
         (QName("public", "notes"), "absent", None),
     ],
 )
-def test_find_policy(table: QName, policy: str, line: int | None):
+def test_find_policy(table: QName, policy: str, line: int | None) -> None:
     assert find_policy([POLICIES], table, policy) == (None if line is None else ("a.sql", line))
 
 
-def test_the_last_file_wins():
+def test_the_last_file_wins() -> None:
     later = _source("\ncreate policy p on notes using (false);", "b.sql")
     assert find_policy([POLICIES, later], QName("public", "notes"), "p") == ("b.sql", 2)
 
@@ -148,7 +148,7 @@ def test_the_last_file_wins():
         ("create table s.r (id int);", None),
     ],
 )
-def test_find_relation(text: str, line: int | None):
+def test_find_relation(text: str, line: int | None) -> None:
     assert find_relation([_source(text)], QName("public", "r")) == (None if line is None else ("a.sql", line))
 
 
@@ -167,5 +167,5 @@ def test_find_relation(text: str, line: int | None):
         ("create user mapping for current_user server s;", False),
     ],
 )
-def test_which_patches_reach_beyond_their_database(text: str, reaches: bool):
+def test_which_patches_reach_beyond_their_database(text: str, reaches: bool) -> None:
     assert touches_cluster(text) is reaches

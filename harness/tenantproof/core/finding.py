@@ -100,6 +100,8 @@ class Finding:
     personas: tuple[str, ...]
     evidence: tuple[Evidence, ...]
     replay: str
+    objects: tuple[str, ...] = ()
+    """All relations that the cause opens; `object` is the one to mend: among them, or the function they share."""
     commands: tuple[Command, ...] = ()
     """All commands that the cause opens, `command` among them."""
     policy: str | None = None

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from tenantproof.core.catalog import Policy, Relation, RelationKind
-from tenantproof.core.model import Command
+from tenantproof.core.model import Command, QName
 from tenantproof.core.world import Key
 from tenantproof.engine.matrix import Judged
-from tenantproof.engine.plan import Plan
+from tenantproof.engine.plan import PLATFORM_SCHEMAS, Plan
 from tenantproof.engine.scripts import as_observer, as_persona, set_stage
+from tenantproof.engine.suspects import calls_in, that_vouch_for
 from tenantproof.engine.wire import Wire
 from tenantproof.properties.visibility import Violation
 
@@ -24,6 +25,8 @@ class Cause:
     key: str
     words: str
     policies: tuple[Policy, ...] = ()
+    suspects: tuple[QName, ...] = ()
+    """Functions called by the policies that themselves say the persona belongs there."""
     fix: str = ""
 
 
@@ -35,12 +38,23 @@ def cause_of(wire: Wire, plan: Plan, judged: Judged, violation: Violation) -> Ca
     relation = judged.stand.relation
     roles = plan.catalog.privileges_of(plan.identities[judged.stand.persona.name].role)
     candidates = [p for p in relation.policies if p.permissive and p.applies_to(judged.command, roles)]
-    letting = [candidates[0]] if len(candidates) == 1 else _that_let_through(wire, plan, judged, violation, candidates)
+    as_it_became = violation.change is not None and violation.row is not violation.change.before
+    row = _row_as_json(wire, plan, judged, violation, as_it_became)
+    wire.restart(as_persona(plan.identities[judged.stand.persona.name]))
+    letting = candidates
+    if len(candidates) > 1:
+        letting = [] if row is None else _that_let_through(wire, judged, candidates, row, as_it_became)
     if not letting:
         return Cause(key="unexplained", words="no single policy lets the row through by itself")
     names = " and ".join(policy.name for policy in letting)
     plural = "policies" if len(letting) > 1 else "policy"
-    return Cause(key=f"policy {names}", words=f"let through by the {plural} {names}", policies=tuple(letting))
+    calls = calls_in(plan.catalog, letting, PLATFORM_SCHEMAS) if row is not None else []
+    return Cause(
+        key=f"policy {names}",
+        words=f"let through by the {plural} {names}",
+        policies=tuple(letting),
+        suspects=tuple(that_vouch_for(wire, relation, row, violation.row, calls)) if row is not None else (),
+    )
 
 
 def _structure(plan: Plan, judged: Judged) -> Cause | None:
@@ -88,14 +102,9 @@ def _row_security(plan: Plan, relation: Relation, role: str) -> Cause | None:
 
 
 def _that_let_through(
-    wire: Wire, plan: Plan, judged: Judged, violation: Violation, candidates: Sequence[Policy]
+    wire: Wire, judged: Judged, candidates: Sequence[Policy], row: str, as_it_became: bool
 ) -> list[Policy]:
-    """The permissive policies whose expression is true for the row, evaluated as the persona."""
-    as_it_became = violation.change is not None and violation.row is not violation.change.before
-    row = _row_as_json(wire, plan, judged, violation, as_it_became)
-    if row is None:
-        return []
-    wire.restart(as_persona(plan.identities[judged.stand.persona.name]))
+    """The permissive policies whose expression is true for the row, evaluated as the persona of the wire."""
     asked = [(policy, _expression(policy, judged.command, as_it_became)) for policy in candidates]
     scripts = [(_evaluation(judged.stand.relation, expression, row),) for _, expression in asked]
     answers = wire.run(scripts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tenantproof.channels.registry import CHANNELS
 from tenantproof.core.attempt import Form
@@ -19,10 +19,13 @@ from tenantproof.engine.plan import Plan
 from tenantproof.engine.replay import plain, script
 from tenantproof.engine.wire import Wire
 from tenantproof.properties.visibility import Violation
-from tenantproof.targets.locate import find_policy, find_relation
+from tenantproof.targets.locate import find_function, find_policy, find_relation
 
 Locate = Callable[[QName, str | None], tuple[str, int] | None]
 """Where a policy of a relation (None: the relation itself) stands in the migrations."""
+
+FUNCTION = "()"
+"""Asked of a Locate instead of a policy's name: the place of the function of that name."""
 
 PRECEDENCE = (
     "MEMBER-PROMOTE",
@@ -38,6 +41,8 @@ PRECEDENCE = (
 """Which channel gives a finding its name, where one cause opens several."""
 
 _SEVERAL = 5
+_A_PATTERN = 3
+"""From so many relations on, the function that their policies share is the root cause, not the policies."""
 _API_FORMS = frozenset({Form.READ, Form.FILTERED, Form.VALUES, Form.UPSERT})
 
 
@@ -60,6 +65,7 @@ def find(wire: Wire, plan: Plan, cells: Sequence[Judged], locate: Locate) -> lis
         elif judged.judgement.verdict is Verdict.OVERBLOCKED:
             blocked[judged.object.name, judged.command].append(judged)
     _under_their_tables(plan, groups)
+    _under_their_helpers(groups)
     leaks = [_leak(plan, witnesses, locate) for witnesses in groups.values()]
     return sorted(
         [*leaks, *(_blocked(plan, group, locate) for group in blocked.values())],
@@ -73,6 +79,31 @@ def _under_their_tables(plan: Plan, groups: dict[tuple[QName, str], list[Witness
         below = set(plan.below(plan.catalog.relations[name]))
         if any(table in below for table, _ in groups):
             del groups[name, cause]
+
+
+def _under_their_helpers(groups: dict[tuple[QName, str], list[Witness]]) -> None:
+    """Where one function vouches for strangers in the policies of several relations, the function is the cause."""
+    opened: dict[QName, list[tuple[QName, str]]] = defaultdict(list)
+    for key, witnesses in groups.items():
+        for function in {function for witness in witnesses for function in witness.cause.suspects}:
+            opened[function].append(key)
+    for function, keys in sorted(opened.items(), key=lambda item: (-len(item[1]), item[0])):
+        remaining = [key for key in keys if key in groups]
+        if len({name for name, _ in remaining}) >= _A_PATTERN:
+            cause = f"function {function}"
+            groups[function, cause] = [
+                replace(witness, cause=_blamed(function)) for key in sorted(remaining) for witness in groups.pop(key)
+            ]
+
+
+def _blamed(function: QName) -> Cause:
+    return Cause(
+        key=f"function {function}",
+        words=f"the function {function} tells people that they belong where they do not, and every policy that calls "
+        "it lets them through",
+        fix=f"Correct {function}: call it as the persona of the evidence and compare what it returns with the "
+        "memberships (AND binds stronger than OR; sub-queries capture columns; NULL is not false).",
+    )
 
 
 def _telling(judged: Judged) -> Violation:
@@ -95,14 +126,16 @@ def _leak(plan: Plan, witnesses: Sequence[Witness], locate: Locate) -> Finding:
     channel = CHANNELS[first.outcome.attempt.channel]
     violations = [v for w in witnesses for v in w.judged.judgement.violations]
     reach = _reach(plan, violations)
-    place = locate(judged.stand.name, cause.policies[0].name if cause.policies else None)
+    objects = tuple(sorted({str(w.judged.object.name) for w in witnesses}))
+    place = _where(plan, judged, cause, locate)
     same_attempt = [first, *(v for v in judged.judgement.violations if v is not first)]
     return Finding(
         property=Property.VISIBILITY,
         channel=channel.id,
         severity=_severity(witnesses, reach),
         reach=reach,
-        object=str(judged.object.name),
+        object=cause.key.removeprefix("function ") if cause.key.startswith("function ") else objects[0],
+        objects=objects,
         command=judged.command,
         commands=commands,
         title=channel.title.format(object=judged.object.name),
@@ -119,6 +152,14 @@ def _leak(plan: Plan, witnesses: Sequence[Witness], locate: Locate) -> Finding:
         line=place[1] if place else None,
         place=plan.oracle.place(judged.stand.persona, judged.object.name, judged.command),
     )
+
+
+def _where(plan: Plan, judged: Judged, cause: Cause, locate: Locate) -> tuple[str, int] | None:
+    """Where the cause stands: the function, the policy, or the relation itself."""
+    if cause.key.startswith("function "):
+        schema, _, name = cause.key.removeprefix("function ").partition(".")
+        return locate(QName(schema, name), FUNCTION)
+    return locate(judged.object.name, cause.policies[0].name if cause.policies else None)
 
 
 def plan_order(plan: Plan, judged: Judged) -> int:
@@ -257,6 +298,8 @@ def locator(sources: Sequence[Source]) -> Locate:
     """Where policies and relations stand in the applied SQL."""
 
     def locate(relation: QName, policy: str | None) -> tuple[str, int] | None:
+        if policy == FUNCTION:
+            return find_function(sources, relation)
         found = find_policy(sources, relation, policy) if policy else None
         return found or find_relation(sources, relation)
 

@@ -53,9 +53,10 @@ def identify(
 
     *tenants* maps tenant names to ids (the manifest's); *now* is the time in seconds, which must be the real
     one, since verification rejects an expired token; *role_settings* are the settings of the role it becomes
-    (`Catalog.roles[role].settings`), which PostgREST applies on impersonation.  What the session sets comes from
-    the decoded token, so nothing gets into it that a signed token could not carry.  Raises UsageError for an
-    unknown placeholder and jwt.InvalidTokenError where the token does not verify.
+    (`Catalog.roles[role].settings`), which PostgREST applies on impersonation; the role must be allowed to set
+    them.  What the session sets comes from the decoded token, so nothing gets into it that a signed token could
+    not carry.  Raises UsageError for an unknown placeholder and jwt.InvalidTokenError where the token does not
+    verify.
     """
     known = facts(persona, tenants)
     session = scenario.session

@@ -24,7 +24,7 @@ from tenantproof.reports.wording import (
 )
 
 REACH = {
-    Reach.API: "anybody with a token for the API",
+    Reach.API: "a request to the API",
     Reach.SQL: "a SQL connection as that role",
     Reach.APP: "an endpoint of the application",
 }

@@ -79,6 +79,13 @@ class _Node:
             known = [word.value for word in words]
             raise UsageError(f"{self._at(key)}: unknown value '{text}'; {did_you_mean(text, known)}") from None
 
+    def words(self, key: str, kind: type[_Word]) -> tuple[_Word, ...]:
+        known = {word.value: word for word in kind}
+        for index, text in enumerate(self.texts(key)):
+            if text not in known:
+                raise UsageError(f"{self._at(f'{key}[{index}]')}: unknown value '{text}'; {did_you_mean(text, known)}")
+        return tuple(known[text] for text in self.texts(key))
+
     def texts(self, key: str) -> tuple[str, ...]:
         items = self._list(key)
         for index, item in enumerate(items):
@@ -182,7 +189,9 @@ def _finding(node: _Node) -> Finding:
         severity=node.word("severity", Severity),
         reach=node.word("reach", Reach),
         object=node.text("object"),
+        objects=node.texts("objects"),
         command=node.word("command", Command),
+        commands=node.words("commands", Command),
         title=node.text("title"),
         cause=node.text("cause"),
         explanation=node.text("explanation"),

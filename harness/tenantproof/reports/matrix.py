@@ -6,6 +6,7 @@ import enum
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from tenantproof.core.finding import CellResult, Finding, Verdict
 from tenantproof.core.model import Command
@@ -116,8 +117,10 @@ def _key(cell: CellResult) -> CellKey:
 def _findings_by_cell(report: Report) -> Mapping[CellKey, tuple[Finding, ...]]:
     found: dict[CellKey, list[Finding]] = defaultdict(list)
     for finding in report.findings:
-        for persona in dict.fromkeys(finding.personas):
-            found[finding.object, persona, finding.command].append(finding)
+        objects = finding.objects or (finding.object,)
+        commands = finding.commands or (finding.command,)
+        for persona, name, command in product(dict.fromkeys(finding.personas), objects, commands):
+            found[name, persona, command].append(finding)
     return {key: tuple(findings) for key, findings in found.items()}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 
@@ -11,7 +10,7 @@ from tenantproof.core.report import Report
 from tenantproof.reports.matrix import Matrix, Outcome
 from tenantproof.reports.pen import Pen
 from tenantproof.reports.terminal_untested import untested_reasons
-from tenantproof.reports.wording import duration, open_findings, plural, replay_command
+from tenantproof.reports.wording import duration, open_findings, plural, replay_command, subject
 
 _REASONS_SHOWN = 3
 
@@ -65,7 +64,7 @@ def exit_meaning(exit_code: int, threshold: Severity) -> str:
 
 def next_command(report: Report, *, paths: Sequence[str], verbose: bool, threshold: Severity) -> str:
     """The one command that helps most from here."""
-    scenario = shlex.quote(report.scenario_path)
+    scenario = subject(report)
     findings = open_findings(report)
     if findings and findings[0].severity.rank >= threshold.rank:
         return replay_command(report, findings[0])

@@ -39,6 +39,7 @@ def finding_block(
     """Print one finding."""
     _head(pen, finding, "BLOCKED" if is_overblocking(finding, matrix) else "LEAKED", verbose=verbose)
     pen.paragraph("  ", finding.title)
+    _field(pen, "cause", f"{finding.cause}" + _opened(finding, verbose=verbose))
     _source(pen, finding, verbose=verbose)
     if verbose and finding.explanation:
         _field(pen, "why", finding.explanation)
@@ -50,6 +51,13 @@ def finding_block(
     if verbose:
         _script(pen, finding.replay)
     pen.blank()
+
+
+def _opened(finding: Finding, *, verbose: bool) -> str:
+    """The relations that the cause opens, where it opens several."""
+    if len(finding.objects) < 2:
+        return ""
+    return f": opens {some(finding.objects, all_of_them=verbose)}"
 
 
 def accepted(pen: Pen, report: Report) -> None:
@@ -69,7 +77,7 @@ def _head(pen: Pen, finding: Finding, word: str, *, verbose: bool) -> None:
     style = _SEVERITY_STYLES[finding.severity]
     parts: list[Part] = [
         (f"{finding.severity}  {finding.channel}  ", style),
-        (f"{finding.object} · {finding.command}", "bold"),
+        (f"{finding.object} · {' '.join(finding.commands or (finding.command,))}", "bold"),
         f" · {some(finding.personas, all_of_them=verbose)}",
     ]
     fingerprint = f"   fingerprint {finding.fingerprint}"

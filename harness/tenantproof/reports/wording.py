@@ -62,7 +62,13 @@ def duration(seconds: float) -> str:
 
 def replay_command(report: Report, finding: Finding) -> str:
     """What to type to run one finding again."""
-    return f"tenantproof replay {finding.fingerprint} {shlex.quote(report.scenario_path)}"
+    return f"tenantproof replay {finding.fingerprint} {subject(report)}"
+
+
+def subject(report: Report) -> str:
+    """The arguments that name what was checked: the scenario, and the patches without which it is another database."""
+    patches = [part for path in report.patches for part in ("--patch", path)]
+    return shlex.join([report.scenario_path, *patches])
 
 
 def place_of(finding: Finding) -> str:

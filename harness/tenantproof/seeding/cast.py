@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from tenantproof.core.model import Persona, Scenario
 from tenantproof.core.seeds import child_seed, child_uuid
 
-_FIRST_TENANT, _FIRST_USER, _SPARE_USER = 101, 1001, 999
+_FIRST_TENANT, _FIRST_USER, _FIRST_SPARE = 101, 1001, 901
 _WHOLE_TYPES = frozenset({"pg_catalog.int2", "pg_catalog.int4", "pg_catalog.int8"})
 
 
@@ -21,8 +21,8 @@ class Cast:
     tenant_ids: Mapping[str, str]
     canaries: Mapping[str, str]
     personas: tuple[Persona, ...]
-    spare: str
-    """The id of a user who is no persona and has nothing: drafts of profiles and memberships can be theirs."""
+    spares: Mapping[str | None, str]
+    """Ids of users who are no personas and have nothing, one per tenant and one more: drafts can be theirs."""
     roles: tuple[str, ...] = ()
     """From strongest to weakest."""
 
@@ -57,7 +57,10 @@ def make_cast(scenario: Scenario, personas: Iterable[Persona], *, tenant_type: s
         tenant_ids=ids,
         canaries=canaries,
         personas=tuple(_with_ids(personas, user_type)),
-        spare=str(_SPARE_USER) if user_type in _WHOLE_TYPES else child_uuid(seed, "spare user"),
+        spares={
+            name: str(_FIRST_SPARE + number) if user_type in _WHOLE_TYPES else child_uuid(seed, "spare user", name)
+            for number, name in enumerate((None, *ids))
+        },
         roles=scenario.roles,
     )
 

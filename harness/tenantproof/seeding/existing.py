@@ -9,7 +9,8 @@ import psycopg
 from psycopg import sql
 
 from tenantproof.core.catalog import Catalog
-from tenantproof.core.model import Locator, QName
+from tenantproof.core.errors import UsageError
+from tenantproof.core.model import Locator, QName, Tenancy
 from tenantproof.core.world import Key
 from tenantproof.seeding.cast import Cast
 from tenantproof.seeding.paths import locate, table_name
@@ -22,16 +23,44 @@ _MOST = 2_000
 
 
 def read_existing(connection: psycopg.Connection[Any], plan: Plan, catalog: Catalog, cast: Cast) -> Store:
-    """All rows of the plan's tables, with tenant name and owner, in one pipeline."""
+    """
+    All rows of the plan's tables, with tenant name and owner, in one pipeline.
+
+    Raises UsageError where a table's tenancy is not valid SQL for it.
+    """
     queries = [_query(table, catalog) for table in plan.tables]
+    try:
+        with connection.transaction():
+            answers = ask(connection, queries)
+    except psycopg.Error:
+        _blame(connection, plan, queries)
+        raise
     store = Store()
-    for table, found in zip(plan.tables, ask(connection, queries), strict=True):
+    for table, found in zip(plan.tables, answers, strict=True):
         names = table.relation.column_names
         for values, tenant, owner in found:
             row = SeedRow(values=dict(zip(names, values, strict=True)), tenant=cast.name_of(tenant), owner=owner)
             row.existing = True
             store.add(table.name, row)
     return store
+
+
+def _blame(connection: psycopg.Connection[Any], plan: Plan, queries: Sequence[sql.Composed]) -> None:
+    """Raise UsageError for the first table whose tenancy cannot be evaluated."""
+    for table, query in zip(plan.tables, queries, strict=True):
+        try:
+            with connection.transaction():
+                connection.execute(query)
+        except psycopg.Error as error:
+            raise invalid_tenancy(table.name, table.tenancy, error) from None
+
+
+def invalid_tenancy(name: QName, tenancy: Tenancy, error: psycopg.Error) -> UsageError:
+    """The user's mistake in words: which table's locators, where they stand, what the database said."""
+    at = f"{tenancy.place}: " if tenancy.place else ""
+    locators = " and ".join(f"'{locator}'" for locator in (tenancy.tenant, tenancy.owner) if locator)
+    said = error.diag.message_primary or str(error)
+    return UsageError(f"{at}the tenancy of {name} ({locators}) is not valid there: {said}")
 
 
 def read_keys(connection: psycopg.Connection[Any], plan: Plan) -> Mapping[QName, frozenset[Key]]:

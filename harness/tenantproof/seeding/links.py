@@ -27,6 +27,7 @@ class Links:
 
     def __init__(self, table: TablePlan, store: Store, cast: Cast) -> None:
         self._table, self._store, self._cast = table, store, cast
+        self._spares = frozenset(cast.spares.values())
         self._owner_step = _first_step(table.tenancy.owner)
 
     def bind(self, values: Values, keys: Sequence[Constraint], want: Want, attempt: int) -> dict[str, str]:
@@ -86,7 +87,7 @@ class Links:
         found = self._store.matching(key.references, fixed)
         if all(column in values for column in key.columns):
             return found
-        found = self._of_tenant([row for row in found if row.owner != self._cast.spare], want)
+        found = self._of_tenant([row for row in found if row.owner not in self._spares], want)
         return self._of_owner(found, key, want, attempt)
 
     def _of_tenant(self, rows: list[SeedRow], want: Want) -> list[SeedRow]:

@@ -72,7 +72,7 @@ _FUTURE = re.compile(
 )
 _ABSENT = re.compile(
     r"(delet|revok|archiv|cancel|disabl|bann|block|suspend|lock|accept|consum|redeem|reject|declin|removed|dismiss"
-    r"|deactivat|invalidat)\w*(_at|_on|_by|_until|_date)$|^used_at$|reason$"
+    r"|deactivat|invalidat)\w*(_at|_on|_by|_until|_date)$|^used_at$|_reason$"
 )  # fmt: skip
 _ON = re.compile(r"(^|_)(is_)?(active|enabled|valid|verified|confirmed|current)$")
 

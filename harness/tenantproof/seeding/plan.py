@@ -56,6 +56,11 @@ class TablePlan:
         return _single(self.tenancy.owner) or next((m.user for m in self.memberships), None) or self.user_column
 
     @property
+    def one_per_owner(self) -> bool:
+        """Whether a user can have one row at most (profiles)."""
+        return any(key.columns == (self.owner_column,) for key in self.unique)
+
+    @property
     def by_owner(self) -> bool:
         return self.tenancy.owner is not None or bool(self.memberships) or self.user_column is not None
 

@@ -160,7 +160,8 @@ class Builder:
         values: Values = {}
         table = self.table
         for name, template in self._templates.items():
-            values[name] = self._render(template, want)
+            if name in table.relation.column_names:
+                values[name] = self._render(template, want)
         if table.tenant_column is not None and not (table.is_tenants and want.tenant is None):
             values[table.tenant_column] = self._cast.tenant_ids.get(want.tenant or "")
         if table.owner_column is not None:
@@ -200,7 +201,7 @@ class Builder:
                 return fit(want.tenant, self._slot(column, want, 0))
             if _TENANT_SLUG.search(column.name):
                 return fit(slug(want.tenant), self._slot(column, want, 0))
-        if column.name == "email" and self.table.user_column is not None:
+        if column.name == "email" and self.table.one_per_owner:
             return next((p.email for p in self._cast.users if p.user_id == want.owner), None)
         if column.base_type.endswith((".uuid", ".int4", ".int8", ".text")):
             return self._by_name(column, want)

@@ -84,12 +84,28 @@ class Samples:
             return None
         if slot.varied and slot.turn % 2 == 0 and not slot.attempt:
             return slot.varied[slot.turn // 2 % len(slot.varied)]
-        if (listed := _choices(slot)) is not None:
+        if (listed := self._choice(slot)) is not None:
             return listed
         default = constant_default(column)
         if default is not None and not slot.unique and self._keeps_default(slot, default):
             return default
         return self._made(slot)
+
+    def _choice(self, slot: Slot) -> str | None:
+        """One of the few values that a list, an enum or a flag leaves; retries draw, so that all pairs come up."""
+        allowed = slot.hints.choices or slot.column.enum_values
+        if not allowed and slot.column.category == "B" and slot.attempt:
+            allowed = ("true", "false")
+        shunned = slot.hints.excluded | frozenset(slot.varied or ())
+        listed = [choice for choice in allowed if choice not in shunned] or list(allowed)
+        if not listed:
+            return None
+        default = constant_default(slot.column)
+        if default in listed and not (slot.unique or slot.attempt):
+            return default
+        if slot.attempt > 1:
+            return child_random(self.seed, slot.table, slot.column.name, slot.number).choice(listed)
+        return listed[(slot.turn + slot.attempt) % len(listed)]
 
     def _left_empty(self, slot: Slot) -> bool:
         nullable = not slot.column.not_null and not slot.unique
@@ -187,27 +203,14 @@ def _kind(column: Column) -> str:
     return column.base_type.rsplit(".", 1)[-1]
 
 
-def _choices(slot: Slot) -> str | None:
-    allowed = slot.hints.choices or slot.column.enum_values
-    shunned = slot.hints.excluded | frozenset(slot.varied or ())
-    listed = [choice for choice in allowed if choice not in shunned] or list(allowed)
-    if not listed:
-        return None
-    default = constant_default(slot.column)
-    settled = not (slot.unique or slot.attempt)
-    if default in listed and settled:
-        return default
-    return listed[(slot.turn + slot.attempt) % len(listed)]
-
-
 def _long_enough(text: str, slot: Slot) -> bool:
     limits = [limit for limit in (slot.column.length, slot.hints.max_length) if limit is not None]
     return slot.hints.min_length <= len(text) <= min(limits, default=len(text))
 
 
 def _boolean(_: Samples, slot: Slot) -> str:
-    if slot.varied is not None or slot.attempt:
-        return "true" if (slot.turn + slot.attempt) % 2 == 0 else "false"
+    if slot.varied is not None:
+        return "true" if slot.turn % 2 == 0 else "false"
     return "true" if is_on(slot.column.name) else "false"
 
 

@@ -49,10 +49,7 @@ def seed(
     cast = make_cast(scenario, personas, tenant_type=plan.tenant_type, user_type=plan.user_type, seed=seed)
     clock = Clock(now=datetime.now(UTC))
     _set_formats(connection)
-    before = read_keys(connection, plan)
-    if plan.table(AUTH_USERS) is not None:
-        insert_auth_users(connection, cast, clock=clock, identities=AUTH_IDENTITIES in catalog.relations)
-        drop_new_tenants(connection, plan, cast, before.get(plan.tenants, frozenset()) if plan.tenants else frozenset())
+    _sign_up(connection, catalog, plan, cast, clock)
     store = read_existing(connection, plan, catalog, cast)
     settle_memberships(connection, plan, cast, store)
     found = _keys_of_existing(plan, store, cast)
@@ -85,6 +82,16 @@ def seed(
         seeded_keys={name: keys - found.get(name, frozenset()) for name, keys in after.items()},
         unseeded=(*unmade, *refused, *undrafted),
     )
+
+
+def _sign_up(connection: psycopg.Connection[Any], catalog: Catalog, plan: Plan, cast: Cast, clock: Clock) -> None:
+    """Users of Supabase Auth, without the personal tenants that their sign-up may make."""
+    if plan.table(AUTH_USERS) is None:
+        return
+    before = read_keys(connection, plan)
+    insert_auth_users(connection, cast, clock=clock, identities=AUTH_IDENTITIES in catalog.relations)
+    if plan.tenants is not None:
+        drop_new_tenants(connection, plan, cast, before[plan.tenants])
 
 
 def _set_formats(connection: psycopg.Connection[Any]) -> None:

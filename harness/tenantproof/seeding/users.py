@@ -22,11 +22,11 @@ def insert_auth_users(connection: psycopg.Connection[Any], cast: Cast, *, clock:
     """
     Insert users who are not there yet; triggers on auth.users run, as they do at sign-up.
 
-    Where a trigger refuses (sign-up by invitation only), the users are inserted with triggers off, as is the spare
-    user, who must have no profile.
+    Where a trigger refuses (sign-up by invitation only), the users are inserted with triggers off, as are the spare
+    users, who must have no profile.
     """
     people = json.dumps([_person(persona, cast.seed) for persona in cast.users])
-    spare = json.dumps([{"id": cast.spare, "email": "spare@example.com", "meta": {}}])
+    spare = json.dumps([_spare(number, user_id) for number, user_id in enumerate(cast.spares.values())])
     with psycopg.RawCursor(connection) as cursor:
         try:
             with connection.transaction():
@@ -42,6 +42,10 @@ def _insert_quietly(cursor: psycopg.RawCursor[Any], people: str, clock: Clock) -
     cursor.execute("SET LOCAL session_replication_role = replica")
     cursor.execute(statement("insert_users"), (people, clock.yesterday))
     cursor.execute("SET LOCAL session_replication_role = origin")
+
+
+def _spare(number: int, user_id: str) -> dict[str, object]:
+    return {"id": user_id, "email": f"spare{number}@example.com", "meta": {}}
 
 
 def _person(persona: Persona, seed: int) -> dict[str, object]:

@@ -60,12 +60,12 @@ def drafts_wanted(table: TablePlan, cast: Cast, store: Store, tenanted: Tenanted
             for want in _per_actor(table, (*cast.members(tenant), *cast.strangers(tenant))):
                 yield replace(want, tenant=tenant, fixed=role)
             if table.memberships:
-                yield Want(tenant=tenant, owner=cast.spare, fixed=role)
+                yield Want(tenant=tenant, owner=cast.spares[tenant], fixed=role)
         yield from _drafts_without_tenant(table, cast)
     elif table.by_owner:
         yield from _per_actor(table, cast.users)
-        if table.user_column is not None:
-            yield Want(owner=cast.spare)
+        if table.one_per_owner:
+            yield Want(owner=cast.spares[None])
     else:
         for turn in range(_DRAFTS_WITHOUT_TENANT):
             yield Want(turn=turn)

@@ -12,7 +12,7 @@ from tenantproof.core.catalog import Catalog, Relation
 from tenantproof.core.errors import UsageError
 from tenantproof.core.model import Place, QName, Scenario, ScopeKind, Tenancy
 from tenantproof.core.world import Key, Manifest, Row, Unseeded, World
-from tenantproof.seeding.existing import ask
+from tenantproof.seeding.existing import ask, invalid_tenancy
 from tenantproof.seeding.rowquery import row_query
 
 
@@ -101,9 +101,7 @@ def _blame_scenario(connection: psycopg.Connection[Any], reading: Reading, catal
     if _failure(connection, replace(reading, tenancy=Tenancy()), (), catalog) is not None:
         return
     if (error := _failure(connection, reading, (), catalog)) is not None:
-        at = f"{reading.tenancy.place}: " if reading.tenancy.place else ""
-        locators = " and ".join(f"'{x}'" for x in (reading.tenancy.tenant, reading.tenancy.owner) if x)
-        raise UsageError(f"{at}the tenancy of {name} ({locators}) is not valid there: {error.diag.message_primary}")
+        raise invalid_tenancy(name, reading.tenancy, error)
     for predicate, place in reading.predicates.items():
         if (error := _failure(connection, reading, (predicate,), catalog)) is not None:
             at = f"{place}: " if place else ""

@@ -63,7 +63,9 @@ def copy_tree(source: Path, target: Path) -> None:
     """Copy a folder with owners and modes; shares blocks where the file system can."""
     if sys.platform == "linux":
         command = ["cp", "-a", "--reflink=auto", str(source), str(target)]
-        subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # our own folders
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # our own folders
+        if done.returncode != 0:
+            raise TargetError(f"a cluster cannot be copied in the cache: {done.stderr.strip().splitlines()[-1]}")
         return
     shutil.copytree(source, target, symlinks=True)
     owner = source.stat()

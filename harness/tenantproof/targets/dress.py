@@ -24,6 +24,9 @@ OBSERVER = {Platform.SUPABASE: "supabase_admin", Platform.POSTGRES: "tenantproof
 
 MIGRATOR = "postgres"
 
+REVISION = "1"
+"""Raise it when code, not a script, changes what a prepared cluster holds."""
+
 _SUPABASE = ("roles", "schemas", "extensions", "auth", "storage", "realtime", "platform")
 
 
@@ -38,7 +41,14 @@ def scripts(platform: Platform, *, auto_expose: bool) -> tuple[str, ...]:
 @cache
 def fingerprint(platform: Platform, auto_expose: bool, release: str) -> str:
     """A hash over everything that decides what a dressed cluster looks like."""
-    parts = (release, platform.value, shims.fingerprint(), *INITDB, *scripts(platform, auto_expose=auto_expose))
+    parts = (
+        REVISION,
+        release,
+        platform.value,
+        shims.fingerprint(),
+        *INITDB,
+        *scripts(platform, auto_expose=auto_expose),
+    )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 

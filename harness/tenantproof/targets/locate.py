@@ -36,6 +36,11 @@ def find_relation(sources: Iterable[Source], relation: QName) -> tuple[str, int]
     return _last(tuple(sources), lambda piece: _makes(piece, relation) or _disables_rls(piece, relation))
 
 
+def find_function(sources: Iterable[Source], function: QName) -> tuple[str, int] | None:
+    """(path, line) of the last CREATE [OR REPLACE] FUNCTION of that name, or None."""
+    return _last(tuple(sources), lambda piece: _makes_function(piece, function))
+
+
 def _last(files: tuple[Source, ...], wanted: Callable[[Piece], bool]) -> tuple[str, int] | None:
     for source in reversed(files):
         for piece in reversed(_statements(source.text)):
@@ -78,6 +83,14 @@ def _makes(piece: Piece, relation: QName) -> bool:
     if start >= len(head) or head[start].word not in RELATION_KINDS:
         return False
     return _qname(head, _skip(head, start + 1, FILLER)) == relation
+
+
+def _makes_function(piece: Piece, function: QName) -> bool:
+    head = _head(piece.body)
+    if not head or head[0].word != "create":
+        return False
+    start = _skip(head, 1, FILLER)
+    return start < len(head) and head[start].word == "function" and _qname(head, start + 1) == function
 
 
 def _disables_rls(piece: Piece, relation: QName) -> bool:

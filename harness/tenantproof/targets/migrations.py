@@ -15,7 +15,7 @@ import psycopg
 from tenantproof.core.errors import MigrationError
 from tenantproof.core.ports import Source
 from tenantproof.targets.hints import hint_for
-from tenantproof.targets.statements import Kind, Piece, reads_data, split, without_comments
+from tenantproof.targets.statements import Kind, Piece, reads_data, split, tokens, without_comments
 
 CONTROL = re.compile(r"(begin|start\s+transaction|commit|end|rollback|abort|prepare\s+transaction)\b", re.IGNORECASE)
 ALONE = re.compile(
@@ -23,26 +23,10 @@ ALONE = re.compile(
     r"|vacuum|alter\s+system)\b",
     re.IGNORECASE | re.DOTALL,
 )
+DO_LINE = re.compile(r"inline_code_block line (\d+)")
 HARMLESS = frozenset(
-    [
-        r"\restrict",
-        r"\unrestrict",
-        r"\connect",
-        r"\c",
-        r"\echo",
-        r"\qecho",
-        r"\warn",
-        r"\set",
-        r"\unset",
-        r"\timing",
-        r"\encoding",
-        r"\pset",
-        r"\x",
-        r"\!",
-        r"\q",
-        r"\.",
-    ]
-) - {r"\!"}
+    r"\restrict \unrestrict \connect \c \echo \qecho \warn \set \unset \timing \encoding \pset \x".split()
+)
 
 
 def apply_all(connection: psycopg.Connection, sources: Iterable[Source]) -> None:
@@ -152,14 +136,24 @@ def _check_command(source: Source, piece: Piece) -> None:
 
 def _migration_error(source: Source, piece: Piece, error: psycopg.Error) -> MigrationError:
     diagnostic = error.diag
-    position = int(diagnostic.statement_position or 1)
     context = f" ({diagnostic.context.splitlines()[0]})" if diagnostic.context else ""
     detail = f": {diagnostic.message_detail}" if diagnostic.message_detail else ""
     return MigrationError(
         path=source.path,
-        line=piece.line_at(position),
+        line=_line(piece, error),
         statement=piece.body,
         sqlstate=error.sqlstate or "",
         message=f"{diagnostic.message_primary or str(error).strip()}{detail}{context}",
         hint=hint_for(error),
     )
+
+
+def _line(piece: Piece, error: psycopg.Error) -> int:
+    """The line where the server says the error is: a place in the statement, or a line of a DO block's body."""
+    if error.diag.statement_position:
+        return piece.line_at(int(error.diag.statement_position))
+    body = next((token for token in tokens(piece.body) if token.kind == "dollar"), None)
+    found = DO_LINE.findall(error.diag.context or "")
+    if body is None or not found:
+        return piece.line
+    return piece.line_at(body.start + 1) + int(found[-1]) - 1

@@ -20,11 +20,11 @@ _KNOWN = (
     ("password authentication failed", "it refuses this user or password"),
     ("no password supplied", "it wants a password and the DSN has none"),
     ("no pg_hba.conf entry", "its pg_hba.conf admits nobody from here as this user"),
-    ("SSL", "the two sides do not agree on encryption (sslmode)"),
     ("too many clients", "it has no connection left to give (too many clients)"),
     ("server closed the connection unexpectedly", "what answers there does not speak PostgreSQL's protocol"),
     ("received invalid response to", "what answers there does not speak PostgreSQL's protocol"),
     ("expected authentication request from server", "what answers there does not speak PostgreSQL's protocol"),
+    ("SSL", "the two sides do not agree on encryption (sslmode)"),
 )
 
 

@@ -176,7 +176,10 @@ class Server:
         if folder == self.data:
             return
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700)  # fails when somebody else's is in the way: we would not trust it
+        try:
+            folder.mkdir(mode=0o700)
+        except OSError as error:  # somebody else's is in the way: we would not trust it
+            raise TargetError(f"the socket's folder {folder} cannot be made: {error.strerror}") from error
         self.programs.give(folder)
 
     def _write_settings(self) -> None:

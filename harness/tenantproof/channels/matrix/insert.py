@@ -73,8 +73,12 @@ def _as_mine(stand: Stand, draft: Draft) -> Mapping[str, str | None]:
 
 
 def _owner_kind(stand: Stand, draft: Draft, values: Mapping[str, str | None]) -> str:
-    who = _owner_in(stand, draft, values)
-    return "oneself" if who is not None and who == stand.persona.user_id else "another"
+    """Whether the row names the persona: as its owner, or anywhere where nobody declared which column the owner is."""
+    me = stand.persona.user_id
+    if me is None:
+        return "another"
+    named = _owner_in(stand, draft, values) == me if stand.tenancy.owner is not None else me in values.values()
+    return "oneself" if named else "another"
 
 
 def _owner_in(stand: Stand, draft: Draft, values: Mapping[str, str | None]) -> str | None:
