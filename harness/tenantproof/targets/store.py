@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ from tenantproof.core.errors import TargetError
 from tenantproof.core.model import Platform
 from tenantproof.core.ports import Source
 from tenantproof.targets import dress, keeper, migrations, shims
-from tenantproof.targets.cache import copy_tree, make_folder
+from tenantproof.targets.cache import copy_tree, make_folder, remove_tree
 from tenantproof.targets.locks import Lock, exclusive, exclusive_if_free
 from tenantproof.targets.programs import Programs
 from tenantproof.targets.rundb import MAINTENANCE, TEMPLATE, drop_leftovers
@@ -143,7 +142,7 @@ class Store:
         except TargetError:
             # Durability is off: after a power cut the copy may be beyond repair, but the original was never started.
             server.stop()
-            shutil.rmtree(server.data)
+            remove_tree(server.data)
             self._copy_pristine(server)
             self._start(server, lock_stem=key)
 
@@ -154,7 +153,7 @@ class Store:
 
     def _copy_pristine(self, server: Server) -> None:
         partial = server.home / "partial"
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_tree(partial)
         copy_tree(server.home / "pristine" / "data", partial)
         partial.rename(server.data)
 
@@ -204,8 +203,7 @@ class Store:
     def _discard(self, home: Path, platform: Platform) -> None:
         for server in (self._server(home, platform), self._server(home / "pristine", platform)):
             server.stop()
-        if home.exists():
-            shutil.rmtree(home)
+        remove_tree(home)
 
     def _prune(self, folder: Path, kept: int, *, keep: str) -> None:
         """Remove all but the newest clusters, never one in use."""
@@ -230,7 +228,7 @@ class Store:
 
     def _forget(self, home: Path) -> None:
         """Remove a stopped throw-away cluster with its locks: no other cluster will ever have its name."""
-        shutil.rmtree(home, ignore_errors=True)
+        remove_tree(home)
         for what in ("alive", "control"):
             if home.name.startswith("run-"):
                 self._lock(home.name, what).unlink(missing_ok=True)
