@@ -30,7 +30,7 @@ def command(seed: int, folder: Path, color: str) -> int:
     from tenantproof.reports.files import write_report
     from tenantproof.reports.terminal import render
 
-    root = sample_root()
+    root = _as_seen_from_here(sample_root())
     scenario = root / "scenarios" / "workflow_saas.tenancy.yaml"
     leak = next(iter(sorted(root.glob(LEAK))), None)
     if leak is None:
@@ -50,6 +50,12 @@ def command(seed: int, folder: Path, color: str) -> int:
     screen.print("\nThe first run must exit 0 and the second 1; that is how a build turns red.")
     screen.print("Next: write a scenario of your own (docs/scenario.md), then: tenantproof check SCENARIO")
     return 0 if codes == [0, 1] else 70
+
+
+def _as_seen_from_here(folder: Path) -> Path:
+    """The folder relative to the working directory where it lies below it: shorter to read and to copy."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def sample_root() -> Path:

@@ -226,7 +226,7 @@ def _observed(judged: Judged, first: Violation) -> str:
     if first.outcome.observation.refused:
         return f"the policies let it pass; only a constraint refused: {first.outcome.observation.in_words()}"
     done = {Command.SELECT: "read", Command.INSERT: "planted", Command.UPDATE: "changed", Command.DELETE: "deleted"}
-    return f"{count} row{' that is' if count == 1 else 's that are'} not theirs {done[judged.command]}"
+    return f"{done[judged.command]} {count} row{' that is' if count == 1 else 's that are'} not theirs"
 
 
 def _whose(plan: Plan, violation: Violation) -> str:

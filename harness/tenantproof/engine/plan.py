@@ -130,7 +130,7 @@ class Plan:
         if self.scenario.database.platform is not Platform.SUPABASE or relation.name.schema not in PLATFORM_SCHEMAS:
             return True
         said = set(self.scenario.tables) | {line.table for line in self.scenario.expectations}
-        return relation.name in said
+        return relation.name in said or _root(self.catalog, relation.name) in said
 
     def _watched(self) -> Iterable[Relation]:
         checked = {relation.name for relation in self.relations}

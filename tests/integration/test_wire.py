@@ -1,0 +1,377 @@
+"""The wire on a real server: refusals are values, nothing of a script survives it, and nothing ever hangs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import psycopg
+import pytest
+
+from tenantproof.core.attempt import Observation
+from tenantproof.core.model import Database, Platform
+from tenantproof.engine.wire import Wire
+from tenantproof.targets.embedded import EmbeddedTarget
+
+SCHEMA = """
+CREATE TABLE public.notes (
+  id int PRIMARY KEY,
+  body text NOT NULL DEFAULT 'seeded',
+  parent int REFERENCES public.notes,
+  CONSTRAINT short CHECK (length(body) < 20)
+);
+ALTER TABLE public.notes ENABLE ROW LEVEL SECURITY;
+INSERT INTO public.notes (id) VALUES (1), (2), (3);
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'wire_reader') THEN CREATE ROLE wire_reader; END IF;
+END $$;
+GRANT SELECT, INSERT ON public.notes TO wire_reader;
+CREATE POLICY odd ON public.notes FOR SELECT TO wire_reader USING (id % 2 = 1);
+CREATE PROCEDURE public.commits() LANGUAGE plpgsql AS $$ BEGIN DELETE FROM public.notes; COMMIT; END $$;
+"""
+COUNT = "SELECT count(*)::text FROM public.notes"
+SECONDS = 20
+"""Far more than any of this takes: a thread that is not done by then hangs."""
+
+Connect = Callable[[], psycopg.Connection[tuple[object, ...]]]
+
+
+@pytest.fixture(scope="session")
+def conninfo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database of this worker's own; workers share the server."""
+    migrations = tmp_path_factory.mktemp("wire")
+    (migrations / "01_notes.sql").write_text(SCHEMA)
+    database = Database(platform=Platform.POSTGRES, migrations=(migrations,))
+    with EmbeddedTarget(database).database() as handle:
+        yield handle.conninfo
+
+
+@pytest.fixture
+def connect(conninfo: str) -> Iterator[Connect]:
+    opened: list[psycopg.Connection[tuple[object, ...]]] = []
+
+    def connect() -> psycopg.Connection[tuple[object, ...]]:
+        opened.append(psycopg.connect(conninfo, autocommit=True))
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        connection.close()
+
+
+@pytest.fixture
+def observer(connect: Connect) -> psycopg.Connection[tuple[object, ...]]:
+    """Another connection, which sees what was committed."""
+    return connect()
+
+
+@pytest.fixture
+def wire(connect: Connect) -> Iterator[Wire]:
+    with Wire(connect()) as opened:
+        opened.prepare(())
+        yield opened
+
+
+def one(wire: Wire, *script: str) -> tuple[Observation, ...]:
+    (answers,) = wire.run([script])
+    return answers
+
+
+def value(observation: Observation) -> str | None:
+    assert observation.sqlstate is None, observation.in_words()
+    return observation.rows[0][0]
+
+
+def in_time(work: Callable[[], object]) -> object:
+    """The result of *work*, or what it raised, as a value.  Fails where it does not come back."""
+    results: list[object] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except Exception as error:  # noqa: BLE001
+            results.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(SECONDS)
+    assert not thread.is_alive(), "the wire hangs"
+    return results[0]
+
+
+class TestAnswers:
+    def test_rows_come_as_text_with_their_count(self, wire: Wire) -> None:
+        (answer,) = one(wire, "SELECT id, NULL, '', body FROM public.notes ORDER BY id")
+        assert answer == Observation(
+            rows=tuple((str(number), None, "", "seeded") for number in (1, 2, 3)),
+            count=3,
+        )
+
+    def test_text_of_any_language_survives(self, wire: Wire) -> None:
+        assert value(*one(wire, "SELECT 'ü 漢 🐘 '' \" \\ %s $1'")) == "ü 漢 🐘 ' \" \\ %s $1"
+
+    @pytest.mark.parametrize(
+        ("statement", "count"),
+        [
+            ("UPDATE public.notes SET body = 'x' WHERE id < 3", 2),
+            ("DELETE FROM public.notes", 3),
+            ("INSERT INTO public.notes (id) VALUES (7)", 1),
+            ("UPDATE public.notes SET body = 'x' WHERE false", 0),
+            ("SELECT FROM public.notes WHERE false", 0),
+            ("SET LOCAL work_mem = '1MB'", 0),
+        ],
+    )
+    def test_writes_tell_how_many_rows(self, wire: Wire, statement: str, count: int) -> None:
+        assert one(wire, statement) == (Observation(count=count),)
+
+    def test_a_returning_clause_gives_both(self, wire: Wire) -> None:
+        assert one(wire, "DELETE FROM public.notes WHERE id = 2 RETURNING id") == (
+            Observation(rows=(("2",),), count=1),
+        )
+
+    @pytest.mark.parametrize(
+        ("statement", "sqlstate", "words"),
+        [
+            ("SELECT 1/0", "22012", "division by zero"),
+            ("SELECT * FROM nowhere", "42P01", "nowhere"),
+            ("SELEC 1", "42601", "syntax error"),
+            ("INSERT INTO public.notes (id) VALUES (1)", "23505", "notes_pkey"),
+            ("INSERT INTO public.notes (id, parent) VALUES (8, 99)", "23503", "notes_parent_fkey"),
+            ("INSERT INTO public.notes (id, body) VALUES (8, NULL)", "23502", "body"),
+            ("UPDATE public.notes SET body = repeat('x', 20)", "23514", "short"),
+            ("DO $$ BEGIN RAISE EXCEPTION 'spoken by a trigger'; END $$", "P0001", "spoken by a trigger"),
+            ("SELECT 1; SELECT 2", "42601", "multiple commands"),
+            ("SELECT $1", "42P02", "$1"),
+        ],
+    )
+    def test_a_refusal_is_an_answer(self, wire: Wire, statement: str, sqlstate: str, words: str) -> None:
+        (answer,) = one(wire, statement)
+        assert answer.sqlstate == sqlstate
+        assert words in answer.message
+        assert answer.refused
+        assert (answer.rows, answer.count) == ((), 0)
+
+    def test_a_denial_by_privilege_and_one_by_policy(self, wire: Wire) -> None:
+        by_privilege = one(wire, "SET LOCAL ROLE wire_reader", "DELETE FROM public.notes")[-1]
+        by_policy = one(wire, "SET LOCAL ROLE wire_reader", "INSERT INTO public.notes (id) VALUES (9)")[-1]
+        assert by_privilege.denied
+        assert "permission denied" in by_privilege.message
+        assert by_policy.denied
+        assert "row-level security" in by_policy.message
+
+    def test_no_scripts_no_answers(self, wire: Wire) -> None:
+        assert wire.run([]) == []
+
+    def test_an_empty_script_has_an_empty_answer(self, wire: Wire) -> None:
+        assert wire.run([(), ("SELECT 1",), ()]) == [(), (Observation(rows=(("1",),), count=1),), ()]
+
+
+class TestScripts:
+    def test_a_script_stops_at_its_first_refusal(self, wire: Wire) -> None:
+        answers = one(wire, "SELECT 'before'", "SELECT 1/0", "SELECT 'after'", "DELETE FROM public.notes")
+        assert [answer.sqlstate for answer in answers] == [None, "22012"]
+
+    def test_the_next_script_does_not_notice(self, wire: Wire) -> None:
+        refused, fine = wire.run([("SELECT 1/0", "SELECT 'unreached'"), ("SELECT 'fine'",)])
+        assert len(refused) == 1
+        assert value(*fine) == "fine"
+
+    @pytest.mark.parametrize("then", [(), ("SELECT 1/0",)], ids=["accepted", "refused"])
+    @pytest.mark.parametrize(
+        ("disturb", "look", "expected"),
+        [
+            pytest.param("DELETE FROM public.notes", COUNT, "3", id="rows-gone"),
+            pytest.param("INSERT INTO public.notes (id) VALUES (9)", COUNT, "3", id="rows-added"),
+            pytest.param(
+                "UPDATE public.notes SET body = 'x'", "SELECT string_agg(DISTINCT body, ',') FROM public.notes",
+                "seeded", id="rows-changed",
+            ),
+            pytest.param("SET LOCAL app.who = 'mallory'", "SELECT current_setting('app.who')", "alice", id="a-setting"),
+            pytest.param("SET app.who = 'mallory'", "SELECT current_setting('app.who')", "alice", id="not-even-local"),
+            pytest.param(
+                "SELECT set_config('app.who', 'mallory', false)", "SELECT current_setting('app.who')",
+                "alice", id="set_config",
+            ),
+            pytest.param("RESET ALL", "SELECT current_setting('app.who')", "alice", id="reset-all"),
+            pytest.param("SET LOCAL ROLE wire_reader", "SELECT (current_user = session_user)::text", "true", id="role"),
+            pytest.param("SET SESSION AUTHORIZATION wire_reader", "SELECT (session_user <> 'wire_reader')::text",
+                         "true", id="session-authorization"),
+            pytest.param("SET LOCAL row_security = off", "SHOW row_security", "on", id="row-security"),
+            pytest.param("CREATE TABLE public.made ()", "SELECT to_regclass('public.made')", None, id="a-table"),
+            pytest.param("DROP TABLE public.notes", COUNT, "3", id="a-table-dropped"),
+            pytest.param("SAVEPOINT attempt", COUNT, "3", id="a-savepoint-of-the-same-name"),
+            pytest.param("SET CONSTRAINTS ALL DEFERRED", COUNT, "3", id="constraints"),
+        ],
+    )  # fmt: skip
+    def test_every_script_starts_from_the_savepoint(
+        self, connect: Connect, disturb: str, look: str, expected: str | None, then: Sequence[str]
+    ) -> None:
+        with Wire(connect()) as wire:
+            wire.prepare(("SET LOCAL app.who = 'alice'",))
+            disturbed, looked, again = wire.run([(disturb, *then), (look,), (look,)])
+            assert disturbed[0].sqlstate is None
+            assert value(*looked) == value(*again) == expected
+
+    def test_what_preparation_did_is_part_of_that_state(self, connect: Connect) -> None:
+        with Wire(connect()) as wire:
+            wire.prepare(("DELETE FROM public.notes WHERE id = 1", "SET LOCAL ROLE wire_reader"))
+            seen = wire.run([("SELECT id::text FROM public.notes",), ("RESET ROLE", COUNT)])
+            assert [answer.rows for answer in seen[0]] == [(("3",),)]
+            assert value(seen[1][-1]) == "2"
+
+    def test_one_savepoint_serves_runs_one_after_the_other(self, wire: Wire) -> None:
+        for _ in range(3):
+            assert one(wire, "DELETE FROM public.notes") == (Observation(count=3),)
+
+
+class TestNothingStays:
+    def test_nothing_is_committed(self, connect: Connect, observer: psycopg.Connection) -> None:
+        with Wire(connect()) as wire:
+            wire.prepare(("INSERT INTO public.notes (id) VALUES (50)",))
+            wire.run([("DELETE FROM public.notes",), ("CREATE TABLE public.made ()",)])
+            wire.restart(("INSERT INTO public.notes (id) VALUES (51)",))
+        assert observer.execute("SELECT array_agg(id ORDER BY id) FROM public.notes").fetchone() == ([1, 2, 3],)
+        assert observer.execute("SELECT to_regclass('public.made')").fetchone() == (None,)
+
+    def test_nothing_is_committed_where_the_block_is_left_by_an_error(
+        self, connect: Connect, observer: psycopg.Connection
+    ) -> None:
+        def leave(wire: Wire) -> None:
+            wire.prepare(("DELETE FROM public.notes",))
+            raise KeyError("ours")
+
+        with pytest.raises(KeyError), Wire(connect()) as wire:
+            leave(wire)
+        assert observer.execute(COUNT).fetchone() == ("3",)
+
+    def test_a_procedure_cannot_commit_either(self, wire: Wire, observer: psycopg.Connection) -> None:
+        (answer,) = one(wire, "CALL public.commits()")
+        assert answer.sqlstate == "2D000"
+        assert observer.execute(COUNT).fetchone() == ("3",)
+
+    def test_the_connection_is_of_use_afterwards(self, connect: Connect) -> None:
+        connection = connect()
+        with Wire(connection) as wire:
+            wire.prepare(())
+            wire.run([("SELECT 1/0",)])
+        assert connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+class TestSetUp:
+    def test_a_failure_in_preparation_is_an_exception(self, connect: Connect) -> None:
+        with Wire(connect()) as wire:
+            with pytest.raises(psycopg.errors.UndefinedTable, match="nowhere"):
+                wire.prepare(("SELECT 1", "SELECT * FROM nowhere", "SELECT 2"))
+            wire.restart(())
+            assert value(*one(wire, COUNT)) == "3"
+
+    def test_restart_begins_anew(self, connect: Connect) -> None:
+        with Wire(connect()) as wire:
+            wire.prepare(("SET LOCAL app.who = 'alice'", "DELETE FROM public.notes"))
+            first = value(*one(wire, "SELECT pg_current_xact_id()::text"))
+            wire.restart(("SET LOCAL app.what = 'new'",))
+            who, what, rows, second = wire.run(
+                [
+                    ("SELECT current_setting('app.who', true)",),
+                    ("SELECT current_setting('app.what')",),
+                    (COUNT,),
+                    ("SELECT pg_current_xact_id()::text",),
+                ]
+            )
+            assert value(*who) in (None, "")
+            assert value(*what) == "new"
+            assert value(*rows) == "3"
+            assert value(*second) != first
+
+    def test_a_restart_sees_what_others_committed_meanwhile(self, wire: Wire, observer: psycopg.Connection) -> None:
+        observer.execute("CREATE TABLE public.later ()")
+        wire.restart(())
+        assert value(*one(wire, "SELECT to_regclass('public.later')::text")) == "later"
+        wire.restart(())
+        observer.execute("DROP TABLE public.later")
+
+    def test_the_counter_counts_what_scripts_sent(self, wire: Wire) -> None:
+        assert wire.counter.statements == 0
+        wire.run([("SELECT 1", "SELECT 1/0", "SELECT 3"), (), ("SELECT 4",)])
+        assert wire.counter.statements == 4
+        wire.restart(("SELECT 1",))
+        wire.run([("SELECT 5",)])
+        assert wire.counter.statements == 5
+
+
+class TestVolume:
+    def test_long_results_do_not_dead_lock(self, wire: Wire) -> None:
+        long = "SELECT repeat('x', 1000) FROM generate_series(1, 10000)"
+        answers = in_time(lambda: wire.run([(long,), (COUNT,), (long, COUNT)]))
+        assert isinstance(answers, list)
+        assert [[answer.count for answer in script] for script in answers] == [[10_000], [1], [10_000, 1]]
+        assert {len(row[0] or "") for row in answers[0][0].rows} == {1000}
+
+    def test_many_scripts_do_not_dead_lock(self, wire: Wire) -> None:
+        scripts = [(f"SELECT {n}", "SELECT 1/0") if n % 7 == 0 else (f"SELECT {n}",) for n in range(500)]
+        answers = in_time(lambda: wire.run(scripts))
+        assert isinstance(answers, list)
+        assert [script[0].rows for script in answers] == [((str(n),),) for n in range(500)]
+        assert [len(script) for script in answers] == [len(script) for script in scripts]
+
+    def test_statements_longer_than_a_socket_buffer_with_answers_as_long(self, wire: Wire) -> None:
+        """Both sides have more to say than the other has read: whoever only writes would wait for ever."""
+        literal = "y" * 300_000
+        answers = in_time(lambda: wire.run([(f"SELECT '{literal}'",)] * 70))
+        assert isinstance(answers, list)
+        assert {value(*script) for script in answers} == {literal}
+
+
+class TestLostConnection:
+    """A server that goes away is an error in clear words, never a hang and never an answer."""
+
+    def test_killed_while_idle(self, connect: Connect, observer: psycopg.Connection) -> None:
+        connection = connect()
+        lost = in_time(lambda: self._killed_while_idle(connection, observer))
+        assert isinstance(lost, psycopg.OperationalError)
+        assert str(lost).strip()
+
+    @staticmethod
+    def _killed_while_idle(connection: psycopg.Connection, observer: psycopg.Connection) -> object:
+        with Wire(connection) as wire:
+            wire.prepare(())
+            # The timeout makes the server wait until the other backend is really gone.
+            observer.execute("SELECT pg_terminate_backend(%s, 10000)", [connection.info.backend_pid])
+            return wire.run([(COUNT,)] * 100)
+
+    def test_killed_in_the_middle(self, connect: Connect, observer: psycopg.Connection) -> None:
+        connection = connect()
+        observer.execute("SELECT pg_advisory_lock(77)")
+        killer = threading.Thread(target=_kill_when_it_waits, args=(connection.info.backend_pid, observer), daemon=True)
+
+        def work() -> object:
+            with Wire(connection) as wire:
+                wire.prepare(())
+                return wire.run([("SELECT pg_advisory_xact_lock(77)", COUNT), *[(COUNT,)] * 100])
+
+        killer.start()
+        lost = in_time(work)
+        killer.join(SECONDS)
+        assert not killer.is_alive()
+        assert isinstance(lost, psycopg.OperationalError)
+        assert str(lost).strip()
+        assert connection.info.status is psycopg.pq.ConnStatus.BAD
+
+    def test_killed_before_a_restart(self, connect: Connect, observer: psycopg.Connection) -> None:
+        connection = connect()
+
+        def work() -> None:
+            with Wire(connection) as wire:
+                wire.prepare(())
+                observer.execute("SELECT pg_terminate_backend(%s, 10000)", [connection.info.backend_pid])
+                wire.restart(())
+
+        assert isinstance(in_time(work), psycopg.OperationalError)
+
+
+def _kill_when_it_waits(pid: int, observer: psycopg.Connection) -> None:
+    waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND locktype = 'advisory' AND NOT granted)"
+    while observer.execute(waits, [pid]).fetchone() != (True,):
+        pass
+    observer.execute("SELECT pg_terminate_backend(%s)", [pid])
