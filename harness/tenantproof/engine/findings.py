@@ -127,7 +127,7 @@ def _leak(plan: Plan, witnesses: Sequence[Witness], locate: Locate) -> Finding:
     violations = [v for w in witnesses for v in w.judged.judgement.violations]
     reach = _reach(plan, violations)
     objects = tuple(sorted({str(w.judged.object.name) for w in witnesses}))
-    place = _where(plan, judged, cause, locate)
+    place = _where(judged, cause, locate)
     same_attempt = [first, *(v for v in judged.judgement.violations if v is not first)]
     return Finding(
         property=Property.VISIBILITY,
@@ -154,7 +154,7 @@ def _leak(plan: Plan, witnesses: Sequence[Witness], locate: Locate) -> Finding:
     )
 
 
-def _where(plan: Plan, judged: Judged, cause: Cause, locate: Locate) -> tuple[str, int] | None:
+def _where(judged: Judged, cause: Cause, locate: Locate) -> tuple[str, int] | None:
     """Where the cause stands: the function, the policy, or the relation itself."""
     if cause.key.startswith("function "):
         schema, _, name = cause.key.removeprefix("function ").partition(".")

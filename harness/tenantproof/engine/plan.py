@@ -58,7 +58,19 @@ class Plan:
             for relation in found
             if not self._ours(relation)
         ]
-        return tuple(foreign + platform)
+        return (*foreign, *platform, *self._functions())
+
+    def _functions(self) -> Iterable[Gap]:
+        """Functions that a persona may call: the matrix does not."""
+        callers = frozenset[str]().union(*(self.catalog.privileges_of(who.role) for who in self.identities.values()))
+        for function in self.catalog.functions:
+            in_scope = function.name.schema in self.scenario.database.schemas
+            in_scope = in_scope and function.name.schema not in PLATFORM_SCHEMAS
+            if in_scope and function.returns != "trigger" and function.executable_by & callers:
+                yield Gap(
+                    object=f"{function.name}({function.identity})",
+                    reason="a function that personas may call: only tables and views are tried so far",
+                )
 
     @cached_property
     def watches(self) -> Mapping[QName, Watch]:

@@ -34,8 +34,10 @@ def untested(pen: Pen, report: Report, matrix: Matrix, *, verbose: bool) -> None
         _block(pen, "UNTESTED", Outcome.UNTESTED, cells, matrix, verbose=verbose)
     if report.gaps:
         pen.line(("OUT OF REACH", STYLES[Outcome.UNTESTED]), f" ({len(report.gaps)})")
-        for gap in report.gaps:
-            pen.paragraph("  ", (gap.object, "bold"), f": {gap.reason}")
+        for reason in dict.fromkeys(gap.reason for gap in report.gaps):
+            objects = [gap.object for gap in report.gaps if gap.reason == reason]
+            pen.paragraph("  ", (reason, "bold"))
+            pen.paragraph("    ", ", ".join(objects))
         pen.blank()
     if report.unseeded:
         pen.line(("NOT FILLED", STYLES[Outcome.UNTESTED]), f" ({len(report.unseeded)})")

@@ -8,7 +8,6 @@ the official Docker image gives.  The scripts run as the bootstrap superuser, in
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
@@ -61,8 +60,3 @@ def put_on(connection: psycopg.Connection, platform: Platform, *, auto_expose: b
 
 def _script(folder: str, name: str) -> str:
     return (files("tenantproof.targets") / folder / f"{name}.sql").read_text(encoding="utf-8")
-
-
-def script_names() -> Iterator[str]:
-    """Every script of the Supabase dress, for tests."""
-    yield from (*_SUPABASE, "grants", "grants_legacy")

@@ -89,7 +89,8 @@ def _place(
     from tenantproof.targets import patches as patching
     from tenantproof.targets.rundb import run_database
 
-    if not patching.reach_beyond(patches):
+    # What is to be kept must not be a failed attempt on the shared server.
+    if not (keep and patches) and not patching.reach_beyond(patches):
         with ExitStack() as attempt:
             server = attempt.enter_context(store.shared(recipe, linger=keep))
             name = attempt.enter_context(run_database(server, keep=keep))
