@@ -211,7 +211,10 @@ def show(
     """Print the tables.  Nothing in them is computed from anything but this run."""
     screen = Console(width=100, highlight=False)
     today = datetime.datetime.now(datetime.UTC).date()
-    screen.print(f"{today}  {handle.label}  {os.cpu_count()} cores  {SCENARIO.name}  {sweeps} sweeps a persona\n")
+    busy = f"load average {os.getloadavg()[0]:.1f}"
+    screen.print(
+        f"{today}  {handle.label}  {os.cpu_count()} cores, {busy}  {SCENARIO.name}  {sweeps} sweeps a persona\n"
+    )
     table = Table("SELECT cells", "cells", "seconds", "cells/s", "wire ÷ it", box=None, pad_edge=False)
     for name in (WIRE_ALL, WIRE, *PGBENCH):
         ratio = "" if name == WIRE_ALL else f"{tally.rate(WIRE) / tally.rate(name):.2f}"

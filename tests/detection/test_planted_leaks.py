@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tenantproof.cli.session import exit_code, run_check
+from tenantproof.api import check, exit_code
 from tenantproof.core.finding import Finding, Severity, Verdict
-from tenantproof.core.ports import SILENT, Handle
+from tenantproof.core.ports import Handle
 from tenantproof.core.report import Report
 from tenantproof.engine.psql import run_script
 
@@ -61,9 +61,9 @@ def test_a_planted_leak_is_found_named_and_replayed(name: str, leak: Planted) ->
             if names(finding, leak):
                 scripts[finding.fingerprint] = run_script(handle, finding.replay)
 
-    report = run_check(SCENARIOS[name], seed=SEED, patches=[leak.path], say=SILENT, then=replay)
+    report = check(SCENARIOS[name], seed=SEED, patches=[leak.path], then=replay)
 
-    assert exit_code(report, Severity.MEDIUM, strict=False) == 1
+    assert exit_code(report) == 1
     assert scripts, [(f.object, f.commands, f.personas) for f in report.findings]
     assert all(re.search(r"^ *LEAK\b", output, re.MULTILINE) for output in scripts.values()), scripts
     first = next(finding for finding in report.findings if finding.fingerprint in scripts)
@@ -74,7 +74,7 @@ def test_a_planted_leak_is_found_named_and_replayed(name: str, leak: Planted) ->
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_clean_schema_gives_no_finding_and_leaves_no_cell_untested(name: str) -> None:
-    report = run_check(SCENARIOS[name], seed=SEED, say=SILENT)
+    report = check(SCENARIOS[name], seed=SEED)
 
     assert report.findings == ()
     assert {cell.verdict for cell in report.cells} == {Verdict.ISOLATED}

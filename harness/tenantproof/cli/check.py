@@ -25,6 +25,7 @@ from tenantproof.cli.options import SEVERITIES, color_option, patch_option, scen
 )
 @click.option("--strict", is_flag=True, help="Exit 4 for every cell that was not tested.")
 @click.option("--exit-zero", is_flag=True, help="Turn exit codes 1 and 4 into 0.")
+@click.option("--keep", is_flag=True, help="Leave the seeded database behind, and say how to reach and drop it.")
 @click.option("-q", "--quiet", is_flag=True, help="No narration on stderr.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every table, not only the surprising ones.")
 @color_option
@@ -36,6 +37,7 @@ def command(
     fail_on: str,
     strict: bool,
     exit_zero: bool,
+    keep: bool,
     quiet: bool,
     verbose: bool,
     color: str,
@@ -46,26 +48,28 @@ def command(
     nothing is left of it afterwards.  Exit codes: 0 isolated, 1 a leak, 2 wrong scenario or command line, 3 no
     suitable database, 4 something could not be tested, 5 nothing to check, 130 interrupted.
     """
-    from tenantproof.cli.session import console, exit_code, narrate, run_check, threshold
+    from tenantproof.api import check, exit_code
+    from tenantproof.cli.session import console, narrate, pipe_may_close, threshold
     from tenantproof.core.finding import Severity
     from tenantproof.core.ports import SILENT
     from tenantproof.reports.files import parse_specs, write_to
     from tenantproof.reports.terminal import render
 
     destinations = parse_specs(reports)
-    report = run_check(scenario, seed=seed, patches=patches, say=SILENT if quiet else narrate)
+    report = check(scenario, seed=seed, patches=patches, keep=keep, say=SILENT if quiet and not keep else narrate)
     for destination in destinations:
         write_to(report, destination)
     paths = [destination.path for destination in destinations if not destination.is_stdout]
     fails = threshold(fail_on)
     code = exit_code(report, fails, strict=strict)
     code = 0 if exit_zero and code in (1, 4) else code
-    render(
-        report,
-        console(color),
-        verbose=verbose,
-        paths=paths,
-        threshold=fails or Severity.CRITICAL,
-        exit_code=code,
-    )
+    with pipe_may_close():
+        render(
+            report,
+            console(color),
+            verbose=verbose,
+            paths=paths,
+            threshold=fails or Severity.CRITICAL,
+            exit_code=code,
+        )
     return code

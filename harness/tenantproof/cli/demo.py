@@ -24,7 +24,8 @@ LEAK = "fixtures/workflow_saas/leaks/01-*.sql"
 @color_option
 def command(seed: int, folder: Path, color: str) -> int:
     """Check a sample SaaS database, then once more with a planted leak, so that you see what a finding looks like."""
-    from tenantproof.cli.session import console, exit_code, run_check
+    from tenantproof.api import check, exit_code
+    from tenantproof.cli.session import console, narrate
     from tenantproof.core.errors import TargetError
     from tenantproof.core.finding import Severity
     from tenantproof.reports.files import write_report
@@ -42,8 +43,8 @@ def command(seed: int, folder: Path, color: str) -> int:
         (f"2. The same with one mistake planted: {leak.name}", "demo-leak.html", (leak,)),
     ):
         screen.rule(title, align="left")
-        report = run_check(scenario, seed=seed, patches=patches)
-        code = exit_code(report, Severity.MEDIUM, strict=False)
+        report = check(scenario, seed=seed, patches=patches, say=narrate)
+        code = exit_code(report)
         written = write_report(report, f"html={folder / name}")
         render(report, screen, verbose=False, paths=[written.path], threshold=Severity.MEDIUM, exit_code=code)
         codes.append(code)

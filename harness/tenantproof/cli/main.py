@@ -8,7 +8,7 @@ import sys
 import click
 
 from tenantproof import __version__
-from tenantproof.core.errors import TenantproofError
+from tenantproof.core.errors import TenantproofError, did_you_mean
 
 VERBS = {
     "check": "Prove that tenants are isolated, or show the leak.",
@@ -43,8 +43,6 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click's, with the nearest verb for a typo."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            from tenantproof.core.errors import did_you_mean
-
             ctx.fail(f"no verb '{args[0]}': {did_you_mean(args[0], VERBS)}")
         return super().resolve_command(ctx, args)
 
@@ -53,6 +51,18 @@ class Verbs(click.Group):
 @click.version_option(__version__, prog_name="tenantproof")
 def cli() -> None:
     """Prove that one tenant cannot read, infer, write or destroy another's data in PostgreSQL or Supabase."""
+
+
+def crashed(error: Exception) -> int:
+    """Save the traceback of a bug of ours and say where it is."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="tenantproof-", suffix=".txt", delete=False) as saved:
+        traceback.print_exception(error, file=saved)
+    click.echo(f"a bug in tenantproof: {type(error).__name__}: {error}", err=True)
+    click.echo(f"The traceback is in {saved.name}; please report it.", err=True)
+    return 70
 
 
 def main() -> None:
@@ -76,4 +86,6 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         click.echo("interrupted; everything was cleaned up", err=True)
         return 130
+    except Exception as error:  # noqa: BLE001  (the last line of defence: no traceback in a user's face)
+        return crashed(error)
     return answer if isinstance(answer, int) else 0

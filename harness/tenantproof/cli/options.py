@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import click
 
+from tenantproof.core.seeds import DEFAULT_SEED
+
 Command = TypeVar("Command", bound=Callable[..., object])
 
 SEVERITIES = ("info", "low", "medium", "high", "critical", "never")
@@ -15,7 +17,7 @@ SEVERITIES = ("info", "low", "medium", "high", "critical", "never")
 scenario_argument = click.argument("scenario", type=click.Path(path_type=Path))
 
 seed_option = click.option(
-    "--seed", type=int, default=20260101, show_default=True, help="One number gives every random choice."
+    "--seed", type=int, default=DEFAULT_SEED, show_default=True, help="One number gives every random choice."
 )
 
 patch_option = click.option(

@@ -20,7 +20,8 @@ def command(fingerprint: str, scenario: Path, seed: int, patches: tuple[Path, ..
 
     Exit code 1: it still leaks; 0: it is fixed.
     """
-    from tenantproof.cli.session import narrate, run_check
+    from tenantproof.api import check
+    from tenantproof.cli.session import narrate
     from tenantproof.core.finding import Finding
     from tenantproof.core.ports import Handle
     from tenantproof.core.report import Report
@@ -36,7 +37,7 @@ def command(fingerprint: str, scenario: Path, seed: int, patches: tuple[Path, ..
 
     if len(fingerprint) < 4:
         raise click.UsageError("give at least four characters of the fingerprint")
-    report = run_check(scenario, seed=seed, patches=patches, say=narrate, then=show)
+    report = check(scenario, seed=seed, patches=patches, say=narrate, then=show)
     if not found:
         others = ", ".join(finding.fingerprint for finding in report.findings) or "none"
         click.echo(f"FIXED  {fingerprint}: this run does not find it any more (its findings: {others})")

@@ -22,3 +22,7 @@ def child_uuid(seed: int, *path: object) -> str:
     """A version 4 shaped uuid that is a function of seed and purpose."""
     text = "/".join(map(str, (seed, *path)))
     return str(uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4))
+
+
+DEFAULT_SEED = 20260101
+"""The seed of a run for which nobody chose one: the same every time, so that runs can be compared."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import psycopg
+
 from tenantproof.core.attempt import Attempt, Change, Observation, Outcome, Snapshot
+from tenantproof.core.errors import TargetError
 from tenantproof.core.model import QName
 from tenantproof.core.ports import Identity
 from tenantproof.core.world import Key
@@ -32,7 +35,15 @@ class Bench:
         self._wire = wire
         self._identity = identity
         self._ground = ground
-        wire.restart(as_persona(identity))
+        try:
+            wire.restart(as_persona(identity))
+        except psycopg.Error as error:
+            raise TargetError(
+                f"nobody can become {identity.persona.name}: {str(error).strip()}\n"
+                f"  the session sets the role {identity.role}"
+                + (f" as {identity.login}" if identity.login else "")
+                + (f" and calls {identity.pre_request}()" if identity.pre_request else "")
+            ) from error
 
     def read(self, attempts: Sequence[Attempt]) -> list[Outcome]:
         """Run attempts that change nothing."""

@@ -9,7 +9,6 @@ from time import perf_counter, time
 
 import psycopg
 
-from tenantproof import __version__
 from tenantproof.catalog.inference import infer_tenancy
 from tenantproof.catalog.introspection import introspect
 from tenantproof.core.catalog import Catalog
@@ -19,6 +18,7 @@ from tenantproof.core.finding import CellResult, Finding, Verdict
 from tenantproof.core.model import Command, Persona, QName, Scenario, Tenancy
 from tenantproof.core.ports import Handle, Identity
 from tenantproof.core.report import Report, Timing
+from tenantproof.core.version import VERSION
 from tenantproof.core.world import Manifest
 from tenantproof.engine.acceptance import accept
 from tenantproof.engine.consulted import consulted_by
@@ -169,7 +169,7 @@ def _report(
     statements: int,
 ) -> Report:
     return Report(
-        tool_version=__version__,
+        tool_version=VERSION,
         scenario=scenario.name,
         scenario_path=scenario.path,
         target=handle.label,
@@ -183,7 +183,7 @@ def _report(
         findings=tuple(findings),
         unseeded=plan.manifest.unseeded,
         gaps=plan.gaps,
-        notes=_notes(plan),
+        notes=(*_notes(plan), *_mute_personas(plan, cells)),
         statements=statements,
         rows_seeded=sum(map(len, plan.world.rows.values())),
     )
@@ -193,6 +193,14 @@ def _notes(plan: Plan) -> tuple[str, ...]:
     if any(len(persona.memberships) > 1 for persona in plan.manifest.personas):
         return ()
     return ("the persona dual was left out: a user can belong to one tenant only",)
+
+
+def _mute_personas(plan: Plan, cells: Sequence[CellResult]) -> Iterator[str]:
+    """Personas whose every cell failed: their session is broken, and nothing was learned about them."""
+    for name in plan.identities:
+        own = [cell for cell in cells if cell.persona == name]
+        if own and all(cell.verdict is Verdict.ERROR for cell in own):
+            yield f"every statement of {name} failed, so nothing is known about them: {own[0].reason}"
 
 
 def in_words(tenancy: Tenancy) -> str:
