@@ -212,9 +212,8 @@ def show(
     screen = Console(width=100, highlight=False)
     today = datetime.datetime.now(datetime.UTC).date()
     busy = f"load average {os.getloadavg()[0]:.1f}"
-    screen.print(
-        f"{today}  {handle.label}  {os.cpu_count()} cores, {busy}  {SCENARIO.name}  {sweeps} sweeps a persona\n"
-    )
+    screen.print(f"{today}  {handle.label}  {os.cpu_count()} cores, {busy}")
+    screen.print(f"{SCENARIO.name}  {sweeps} sweeps a persona\n")
     table = Table("SELECT cells", "cells", "seconds", "cells/s", "wire ÷ it", box=None, pad_edge=False)
     for name in (WIRE_ALL, WIRE, *PGBENCH):
         ratio = "" if name == WIRE_ALL else f"{tally.rate(WIRE) / tally.rate(name):.2f}"

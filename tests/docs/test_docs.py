@@ -10,16 +10,14 @@ from pathlib import Path
 import click
 import pytest
 
-import tenantproof.channels.matrix  # noqa: F401  (importing it fills the catalogue)
+import tenantproof
+import tenantproof.channels.matrix  # (importing it fills the catalogue)
 from tenantproof.channels.registry import CHANNELS
 from tenantproof.cli.main import VERBS, cli
 from tenantproof.core import errors
 from tenantproof.core.errors import TenantproofError
-from tenantproof.core.events import RunFinished
 from tenantproof.core.report import Report
-from tenantproof.engine.run import check
 from tenantproof.scenario import load_scenario
-from tenantproof.targets.embedded import EmbeddedTarget
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
@@ -209,11 +207,7 @@ def try_example(folder: Path, channel: str, example: str) -> Report:
     dropped = "".join(f"drop policy if exists {name} on {table};\n" for name, table in policies)
     patch = folder / "example.sql"
     patch.write_text(dropped + example)
-    scenario = load_scenario(path)
-    with EmbeddedTarget(scenario.database, patches=[patch]).database() as handle:
-        *_, last = check(handle, scenario, seed=1)
-    assert isinstance(last, RunFinished)
-    return last.report
+    return tenantproof.check(path, patches=[patch])
 
 
 @pytest.mark.parametrize("channel", IDS)

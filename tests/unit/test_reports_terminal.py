@@ -104,7 +104,7 @@ def test_every_reason_for_an_untested_cell_is_printed() -> None:
     assert reasons
     assert all(reason in text for reason in reasons)
     assert "storage.objects, storage.prefixes · select insert update delete · anon" in text
-    assert "extensions.pg_stat_statements: not in database.schemas" in text
+    assert "not in database.schemas of the scenario\n    extensions.pg_stat_statements" in text
     assert "public.webhooks for acme: bad url (23514)" in text
 
 
