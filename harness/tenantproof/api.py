@@ -63,7 +63,8 @@ def check(
 def exit_code(report: Report, fail_on: Severity | None = Severity.MEDIUM, *, strict: bool = False) -> int:
     """0 isolated, 1 a finding at or above the threshold (None: never), 4 not known.
 
-    Cells with an error and undecided tables are always unknown; with *strict* every untested cell is.
+    Cells with an error, undecided tables and members without a positive control are always unknown; with *strict*
+    every untested cell is.
     """
     if fail_on is not None and report.gating(fail_on):
         return 1
@@ -75,5 +76,8 @@ def _unknown(report: Report, *, strict: bool) -> int:
         1
         for cell in report.cells
         if cell.verdict is Verdict.ERROR
-        or (cell.verdict is Verdict.UNTESTED and (strict or cell.reason.startswith("undecided")))
+        or (
+            cell.verdict is Verdict.UNTESTED
+            and (strict or cell.reason.startswith(("undecided", "no positive control")))
+        )
     )

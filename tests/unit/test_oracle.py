@@ -406,6 +406,7 @@ def test_law_no_scope_short_of_all_crosses_the_border(
 def test_law_widening_a_scope_never_lowers_a_stance(
     tenancy: Tenancy, persona: Persona, command: Command, row: Row, step: int
 ) -> None:
+    """Of rows in a tenant: what rows in none are is for `system_rows` to say."""
     narrow, wide = LADDER[step], LADDER[step + 1]
     assert stance(tenancy, [narrow], persona, row, command) <= stance(tenancy, [wide], persona, row, command)
 

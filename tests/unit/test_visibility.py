@@ -152,7 +152,7 @@ class TestReading:
     def test_rows(self, scope: ScopeKind | None, rows: tuple[Row, ...], seen: Sequence[Row], verdict: Verdict) -> None:
         judgement = judge_read(question(Command.SELECT, scope, rows), read(Observation(count=len(seen))), seen)
         assert judgement.verdict is verdict
-        assert judgement.reached == len(seen)
+        assert verdict is UNTESTED or judgement.reached == len(seen)
 
     @pytest.mark.parametrize(
         ("observation", "scope", "verdict"),

@@ -14,7 +14,7 @@ from tenantproof.cli.options import SEVERITIES, color_option, patch_option, scen
 @seed_option
 @patch_option
 @click.option(
-    "-r", "--report", "reports", multiple=True, metavar="FORMAT=PATH", help="Write a report: json, html or text."
+    "-r", "--report", "reports", multiple=True, metavar="FORMAT=PATH", help="Write a report: json or html; - is stdout."
 )
 @click.option(
     "--fail-on",

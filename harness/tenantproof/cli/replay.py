@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -35,12 +36,12 @@ def command(fingerprint: str, scenario: Path, seed: int, patches: tuple[Path, ..
                 found.append(finding)
                 click.echo(finding.replay if script else run_script(handle, finding.replay))
 
-    if len(fingerprint) < 4:
-        raise click.UsageError("give at least four characters of the fingerprint")
+    if not re.fullmatch("[0-9a-f]{4,12}", fingerprint):
+        raise click.UsageError(f"'{fingerprint}' is no fingerprint: 4 to 12 of the characters 0-9 a-f")
     report = check(scenario, seed=seed, patches=patches, say=narrate, then=show)
     if not found:
         others = ", ".join(finding.fingerprint for finding in report.findings) or "none"
-        click.echo(f"FIXED  {fingerprint}: this run does not find it any more (its findings: {others})")
+        click.echo(f"FIXED  {fingerprint}: this run does not find it (its findings: {others})")
         return 0
     click.echo(f"STILL LEAKS  {found[0].fingerprint}  {found[0].object}: {found[0].title}")
     return 1

@@ -56,6 +56,8 @@ class Attempt:
     stage: Stage | None = None
     row: Row | None = None
     """For INSERT: whose row it would be."""
+    goal: str | None = None
+    """A flag that the attempt tries to give a row: reaching it is a violation, whatever the scenario allows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,7 @@ def sweep(wire: Wire, plan: Plan, ground: Ground, personas: Sequence[Persona]) -
         outcomes = bench.read(attempts)
         seconds += perf_counter() - start
         reads += len(outcomes)
-        cells.extend(_judge_reads(plan, stands, outcomes))
+        cells.extend(_with_control(list(_judge_reads(plan, stands, outcomes))))
         cells.extend(_judge_writes(bench, plan, _write_stands(plan, stands, rows), intended))
     return MatrixRun(tuple(cells), reads, seconds)
 
@@ -99,6 +99,20 @@ def _judge_reads(plan: Plan, stands: Sequence[Stand], outcomes: Sequence[Outcome
         else:
             judgement = _undecided([outcome])
         yield Judged(stand.relation, stand, Command.SELECT, judgement, (outcome,))
+
+
+def _with_control(cells: list[Judged]) -> list[Judged]:
+    """A member who reaches no row of their own anywhere proves nothing: perhaps the session is simply not theirs."""
+    lawful = [cell for cell in cells if any(cell.stand.rows_with(Command.SELECT, Stance.ALLOWED, Stance.REQUIRED))]
+    if not lawful or not lawful[0].stand.persona.memberships or any(cell.judgement.reached for cell in lawful):
+        return cells
+    reason = "no positive control: this member reaches no row of their own anywhere"
+    return [
+        replace(cell, judgement=Judgement(verdict=Verdict.UNTESTED, reason=reason))
+        if cell.judgement.verdict is Verdict.ISOLATED
+        else cell
+        for cell in cells
+    ]
 
 
 def _rows_behind(stand: Stand, observation: Observation) -> list[Row]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from tenantproof.channels.columns import plain_columns
+from tenantproof.channels.matrix.membership import has_role
 from tenantproof.channels.stand import Stand
 from tenantproof.core.catalog import Catalog, Relation, RelationKind
 from tenantproof.core.model import Persona, Platform, QName, Scenario, Tenancy
@@ -77,10 +78,18 @@ class Plan:
         """How the observer reads each relation whose rows are known to belong to somebody."""
         return {
             relation.name: watch(
-                relation, self.tenancy_of(relation.name), predicates_of(self.scenario, relation.name), self.catalog
+                relation, self.tenancy_of(relation.name), self._predicates(relation.name), self.catalog
             )
             for relation in self._watched()
         }
+
+    def _predicates(self, name: QName) -> tuple[str, ...]:
+        """What the observer asks of each row: the scenario's predicates, and who is what in a membership table."""
+        asked = predicates_of(self.scenario, name)
+        for membership in self.scenario.memberships:
+            if membership.table == name and membership.role is not None:
+                asked += tuple(has_role(membership, role) for role in self.scenario.roles)
+        return asked
 
     def tenancy_of(self, name: QName) -> Tenancy:
         """The relation's tenancy; a partition has that of its root."""

@@ -48,8 +48,9 @@ class Wire:
         self._demand(("BEGIN",))
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        if self._pg.status == pq.ConnStatus.OK:
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        # After a failure (Ctrl-C among them) answers are still on their way: closing the connection ends it all.
+        if failure is None and self._pg.status == pq.ConnStatus.OK:
             self._demand(("ROLLBACK",))
             self._pg.exit_pipeline_mode()
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tenantproof.core.attempt import Change, Form, Observation, Outcome
+from tenantproof.core.attempt import Attempt, Change, Form, Observation, Outcome
 from tenantproof.core.finding import Verdict
 from tenantproof.core.model import Command, Persona, QName, Tenancy
 from tenantproof.core.world import Key, Row
@@ -197,6 +197,9 @@ def _judge_refusal(observation: Observation, required: Sequence[Row]) -> Judgeme
 
 def _trespasses(question: Question, outcome: Outcome) -> Iterable[Violation]:
     for change in outcome.changes:
+        if change.after is not None and _reaches_goal(outcome.attempt, change):
+            yield Violation(outcome=outcome, row=change.after, change=change)
+            continue
         for row in (change.before, change.after):
             if row is not None and _stance_on(question, change, row) is Stance.FORBIDDEN:
                 yield Violation(outcome=outcome, row=row, change=change)
@@ -205,6 +208,14 @@ def _trespasses(question: Question, outcome: Outcome) -> Iterable[Violation]:
         row = next((row for row in question.rows if row.key == outcome.attempt.stage.keep[0]), None)
         if row is not None:
             yield Violation(outcome=outcome, row=row)
+
+
+def _reaches_goal(attempt: Attempt, change: Change) -> bool:
+    """Whether the row that the attempt was about now has the flag that it must not get."""
+    if attempt.goal is None or attempt.stage is None or change.before is None or change.after is None:
+        return False
+    about = change.before.key == attempt.stage.keep[0]
+    return about and attempt.goal in change.after.flags and attempt.goal not in change.before.flags
 
 
 def _stance_on(question: Question, change: Change, row: Row) -> Stance:

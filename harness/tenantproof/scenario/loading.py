@@ -46,7 +46,8 @@ def _read(path: FilePath) -> bytes:
 
 def _neighbour(path: FilePath) -> str:
     try:
-        return did_you_mean(path.name, [file.name for file in path.parent.glob("*.y*ml")])
+        there = [file.name for file in path.parent.glob("*.y*ml")]
+        return did_you_mean(path.name, there) if there else "there is no scenario file in this folder"
     except (OSError, ValueError):
         return ""
 

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from psycopg import sql
+
 from tenantproof.channels import statements
 from tenantproof.channels.registry import channel
 from tenantproof.channels.stand import Stand
 from tenantproof.core.attempt import Attempt, Form
-from tenantproof.core.model import Command
+from tenantproof.core.model import Command, Membership
 from tenantproof.core.world import Draft, Row
+
+
+def has_role(membership: Membership, role: str) -> str:
+    """The predicate over a membership row that says what somebody is there."""
+    column = sql.Identifier(membership.role or "")
+    return sql.SQL("{} = {}").format(column, sql.Literal(role)).as_string(None)
 
 
 @channel(
@@ -37,6 +45,7 @@ def promote_oneself(stand: Stand) -> Iterator[Attempt]:
             form=Form.BLIND,
             sql=statements.update(stand.through, changes),
             aim=f"become {role}",
+            goal=has_role(membership, role),
             watch=stand.watch,
             stage=stand.alone(row),
         )
