@@ -63,8 +63,8 @@ def check(
 def exit_code(report: Report, fail_on: Severity | None = Severity.MEDIUM, *, strict: bool = False) -> int:
     """0 isolated, 1 a finding at or above the threshold (None: never), 4 not known.
 
-    Cells with an error, undecided tables and members without a positive control are always unknown; with *strict*
-    every untested cell is.
+    Cells with an error, undecided tables, tables that could not be filled and members without a positive control are
+    always unknown; with *strict* every untested cell is.
     """
     if fail_on is not None and report.gating(fail_on):
         return 1
@@ -72,7 +72,8 @@ def exit_code(report: Report, fail_on: Severity | None = Severity.MEDIUM, *, str
 
 
 def _unknown(report: Report, *, strict: bool) -> int:
-    return sum(
+    empty = [item for item in report.unseeded if not item.message.startswith(("insert: ", "read: "))]
+    return len(empty) + sum(
         1
         for cell in report.cells
         if cell.verdict is Verdict.ERROR

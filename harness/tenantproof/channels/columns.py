@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from tenantproof.channels.stand import Stand
 from tenantproof.core.catalog import Column, ConstraintKind, Relation
 from tenantproof.core.model import Tenancy
@@ -39,6 +42,12 @@ def _cost(column: Column, checked: bool) -> tuple[bool, bool, bool, bool, int]:
     return (checked or column.is_domain, named_updated, column.not_null, column.category != "S", column.position)
 
 
+def insertable(stand: Stand, values: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The values that the role may give a new row; all of them where it holds no INSERT privilege at all."""
+    allowed = stand.writable("INSERT") or stand.visible
+    return {name: value for name, value in values.items() if name in allowed}
+
+
 def settable(column: Column) -> bool:
     """Whether an INSERT or UPDATE may give the column a value at all."""
     return not column.generated and column.identity != "a"
@@ -51,10 +60,14 @@ def anchors(relation: Relation, tenancy: Tenancy) -> frozenset[str]:
         column.name
         for column in relation.columns
         for loc in (tenancy.tenant, tenancy.owner)
-        if loc is not None and loc.sql and column.name in loc.sql
+        if loc is not None and column.name in _words(loc.sql)
     }
-    partitioned = {column.name for column in relation.columns if column.name in relation.partition_key}
+    partitioned = {column.name for column in relation.columns if column.name in _words(relation.partition_key)}
     return frozenset(first_steps | by_expression | partitioned)
+
+
+def _words(expression: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", expression))
 
 
 def bearings(relation: Relation, tenancy: Tenancy, draft: Draft) -> dict[str, str | None]:
@@ -63,10 +76,14 @@ def bearings(relation: Relation, tenancy: Tenancy, draft: Draft) -> dict[str, st
     The tenancy's own columns, and all columns of foreign keys that carry one of them: a composite key must move
     as a whole.  Key columns that are no part of the tenancy stay as they are.
     """
-    moved = {name for name in anchors(relation, tenancy) if name in draft.values and name not in relation.partition_key}
-    for foreign_key in relation.foreign_keys:
-        if moved & set(foreign_key.columns):
-            moved |= set(foreign_key.columns)
+    moved = {
+        name
+        for name in anchors(relation, tenancy)
+        if name in draft.values and name not in _words(relation.partition_key)
+    }
+    keys = [set(foreign_key.columns) for foreign_key in relation.foreign_keys]
+    while carried := [key for key in keys if key & moved and not key <= moved]:
+        moved.update(*carried)
     own_key = set(relation.primary_key) - anchors(relation, tenancy)
     wanted = [
         column.name

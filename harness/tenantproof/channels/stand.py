@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tenantproof.core.attempt import Stage
 from tenantproof.core.catalog import Relation
 from tenantproof.core.model import Command, Membership, Persona, QName, Tenancy
-from tenantproof.core.world import Draft, Row
+from tenantproof.core.world import Draft, Key, Row
 from tenantproof.oracle.entitlement import Oracle, Stance
 
 
@@ -38,6 +38,10 @@ class Stand:
     """Relations with a foreign key to this one that its policies do not consult."""
     plain_columns: tuple[str, ...]
     """Columns in no key, best candidates for a harmless change first."""
+    user_columns: tuple[str, ...] = ()
+    """Columns with a foreign key to the users."""
+    predicates: tuple[str, ...] = ()
+    """The `where:` predicates of the relation's expectations."""
     membership: Membership | None = None
     roles: tuple[str, ...] = ()
 
@@ -93,6 +97,11 @@ class Stand:
         if self.consulted:
             kept += [other.key for other in self.rows if self._is_mine(other) and other.key != row.key]
         return Stage(relation=self.name, key_columns=self.key_columns, keep=tuple(kept), clear=self.referring)
+
+    def without(self, key: Key) -> Stage:
+        """The stage from which the row with this key is gone."""
+        kept = tuple(row.key for row in self.rows if row.key != key)
+        return Stage(relation=self.name, key_columns=self.key_columns, keep=kept, clear=self.referring)
 
     def _is_mine(self, row: Row) -> bool:
         if self.membership is not None:

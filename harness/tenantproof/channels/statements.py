@@ -48,6 +48,12 @@ def update(name: QName, changes: Values, filter_column: str | None = None) -> st
 
 
 @cache
+def update_default(name: QName, column: str) -> str:
+    """UPDATE one column of every row to its default."""
+    return text_of(sql.SQL("UPDATE {} SET {} = DEFAULT").format(table(name), sql.Identifier(column)))
+
+
+@cache
 def delete(name: QName, filter_column: str | None = None) -> str:
     """DELETE every row, blind or through a WHERE that reads a column."""
     return text_of(sql.SQL("DELETE FROM {}").format(table(name)) + _where(filter_column))
@@ -68,13 +74,15 @@ def insert_defaults(name: QName) -> str:
 
 
 @cache
-def read_belonging(name: QName, tenant: str | None, owner: str | None) -> str:
-    """SELECT whose rows there are: the two columns as text, NULL where there is no such column, each pair once."""
+def read_belonging(name: QName, tenant: str | None, owner: str | None, predicates: tuple[str, ...] = ()) -> str:
+    """SELECT whose rows there are, each answer once: the two columns as text, NULL where there is no such column, and
+    whether each predicate holds."""
     fields = [
         sql.SQL("{}::text").format(sql.Identifier(column)) if column else sql.SQL("NULL::text")
         for column in (tenant, owner)
     ]
-    return text_of(sql.SQL("SELECT DISTINCT {}, {} FROM {}").format(*fields, table(name)))
+    fields += [sql.SQL("coalesce(({}), false)::text").format(sql.SQL(predicate)) for predicate in predicates]
+    return text_of(sql.SQL("SELECT DISTINCT {} FROM {}").format(sql.SQL(", ").join(fields), table(name)))
 
 
 @cache

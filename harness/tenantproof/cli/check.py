@@ -58,7 +58,8 @@ def command(
     destinations = parse_specs(reports)
     report = check(scenario, seed=seed, patches=patches, keep=keep, say=SILENT if quiet and not keep else narrate)
     for destination in destinations:
-        write_to(report, destination)
+        with pipe_may_close():
+            write_to(report, destination)
     paths = [destination.path for destination in destinations if not destination.is_stdout]
     fails = threshold(fail_on)
     code = exit_code(report, fails, strict=strict)

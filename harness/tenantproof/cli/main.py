@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 
 import click
@@ -67,7 +68,14 @@ def crashed(error: Exception) -> int:
 
 def main() -> None:
     """The program.  Errors meant for people end with their exit code; Ctrl-C ends with 130 after cleaning up."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     sys.exit(run(sys.argv[1:]))
+
+
+def _end(number: int, _frame: object) -> None:
+    """A CI that cancels the job gets the same clean end as Ctrl-C."""
+    raise KeyboardInterrupt(f"signal {number}")
 
 
 def run(arguments: list[str]) -> int:

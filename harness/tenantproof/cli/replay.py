@@ -39,6 +39,8 @@ def command(fingerprint: str, scenario: Path, seed: int, patches: tuple[Path, ..
     if not re.fullmatch("[0-9a-f]{4,12}", fingerprint):
         raise click.UsageError(f"'{fingerprint}' is no fingerprint: 4 to 12 of the characters 0-9 a-f")
     report = check(scenario, seed=seed, patches=patches, say=narrate, then=show)
+    if not found and len(fingerprint) < 12:
+        raise click.UsageError(f"no finding of this run begins with '{fingerprint}': give the whole fingerprint")
     if not found:
         others = ", ".join(finding.fingerprint for finding in report.findings) or "none"
         click.echo(f"FIXED  {fingerprint}: this run does not find it (its findings: {others})")

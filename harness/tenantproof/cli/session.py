@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tenantproof.core.errors import UsageError
 from tenantproof.core.finding import Severity
 
 if TYPE_CHECKING:
@@ -25,8 +26,10 @@ def pipe_may_close() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # rich ends the program by itself when its pipe is closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise UsageError(f"cannot write to standard output: {error.strerror}") from error
 
 
 def threshold(name: str) -> Severity | None:

@@ -18,6 +18,8 @@ class Form(enum.StrEnum):
     """
 
     READ = "read"
+    BELONGING = "belonging"
+    """Read whose rows there are, where they have no key or it cannot be read: (tenant, owner) pairs."""
     FILTERED = "filtered"
     BLIND = "blind"
     VALUES = "values"
@@ -53,6 +55,7 @@ class Attempt:
     sql: str
     aim: str
     watch: tuple[QName, ...] = ()
+    """Relations whose rows are compared: the one it writes to first, then those that its triggers write to."""
     stage: Stage | None = None
     row: Row | None = None
     """For INSERT: whose row it would be."""
@@ -98,9 +101,13 @@ class Change:
     relation: QName
     before: Row | None
     after: Row | None
+    rewritten: bool = False
+    """Part of an UPDATE that changed the key: the old row and the new one have no key in common."""
 
     @property
     def command(self) -> Command:
+        if self.rewritten:
+            return Command.UPDATE
         if self.before is None:
             return Command.INSERT
         return Command.DELETE if self.after is None else Command.UPDATE

@@ -37,6 +37,9 @@ class Draft:
     tenant: str | None
     owner: str | None
     values: Mapping[str, str | None]
+    replaces: tuple[str | None, ...] | None = None
+    """Key of the seeded row that must be taken away before this row can be inserted; the engine does that on the
+    attempt's stage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

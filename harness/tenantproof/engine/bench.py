@@ -9,7 +9,7 @@ import psycopg
 
 from tenantproof.core.attempt import Attempt, Change, Observation, Outcome, Snapshot
 from tenantproof.core.errors import TargetError
-from tenantproof.core.model import QName
+from tenantproof.core.model import Command, QName
 from tenantproof.core.ports import Identity
 from tenantproof.core.world import Key
 from tenantproof.engine.scripts import Script, Watch, as_persona, as_the_observer, as_the_persona
@@ -23,6 +23,8 @@ class Ground:
     watches: Mapping[QName, Watch]
     before: Mapping[QName, Snapshot]
     seeded: Mapping[QName, frozenset[Key]]
+    triggered: frozenset[QName] = frozenset()
+    """Relations with triggers of their own: there a row count of 0 does not mean that nothing happened."""
 
     def watched_by(self, attempt: Attempt) -> Mapping[QName, Watch]:
         return {name: self.watches[name] for name in attempt.watch if name in self.watches}
@@ -59,7 +61,11 @@ class Bench:
         scripts = [as_the_persona(attempt, self._identity, {}) for attempt in attempts]
         answers = self._run(scripts)
         acted = [script.acted(said) for script, said in zip(scripts, answers, strict=True)]
-        touched = [i for i, observation in enumerate(acted) if not observation.refused and observation.count]
+        touched = [
+            i
+            for i, (attempt, observation) in enumerate(zip(attempts, acted, strict=True))
+            if not observation.refused and (observation.count or attempt.relation in self._ground.triggered)
+        ]
         changes = self._changes([attempts[i] for i in touched])
         by_index = dict(zip(touched, changes, strict=True))
         return [
@@ -92,18 +98,31 @@ class Bench:
     ) -> tuple[Change, ...]:
         found: list[Change] = []
         for (name, watch), observation in zip(watches.items(), seen, strict=False):
-            before = _on_stage(self._ground.before[name], attempt)
+            before = _on_stage(name, self._ground.before[name], attempt)
             after = watch.rows(observation, self._ground.seeded.get(name, frozenset()))
             found.extend(before.changes(name, after))
-        return tuple(found)
+        return _with_new_keys(found) if attempt.command is Command.UPDATE else tuple(found)
 
     def _run(self, scripts: Sequence[Script]) -> list[tuple[Observation, ...]]:
         return self._wire.run([script.statements for script in scripts])
 
 
-def _on_stage(before: Snapshot, attempt: Attempt) -> Snapshot:
-    """The rows that are there when the persona acts."""
+def _with_new_keys(changes: Sequence[Change]) -> tuple[Change, ...]:
+    """An UPDATE deletes and inserts nothing: rows that went and rows that came are rows whose key changed."""
+    went = any(change.after is None for change in changes)
+    return tuple(
+        replace(change, rewritten=True) if went and None in (change.before, change.after) else change
+        for change in changes
+    )
+
+
+def _on_stage(name: QName, before: Snapshot, attempt: Attempt) -> Snapshot:
+    """The rows of a relation that are there when the persona acts."""
     if attempt.stage is None:
+        return before
+    if name in attempt.stage.clear:
+        return Snapshot()
+    if name != attempt.stage.relation:
         return before
     kept = set(attempt.stage.keep)
     return Snapshot({version: row for version, row in before.rows.items() if row.key in kept})

@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from tenantproof.core.catalog import Catalog
+from tenantproof.core.catalog import Catalog, Relation
 from tenantproof.core.model import QName
 
 _READ_FROM = re.compile(
@@ -26,14 +26,35 @@ def consulted_by(catalog: Catalog) -> Mapping[QName, frozenset[QName]]:
     return {name: _closure(name, reads) for name in catalog.relations}
 
 
+def written_by(catalog: Catalog, relation: Relation, known: Iterable[QName]) -> tuple[QName, ...]:
+    """The relations among *known* that the relation's triggers name in their functions, or that it cascades to."""
+    sources = _sources(catalog)
+    words: set[str] = set()
+    for trigger in relation.triggers:
+        words |= _names_read(f"{trigger.function.name}()", sources)
+    cascading = {
+        name
+        for name, other in catalog.relations.items()
+        for key in other.foreign_keys
+        if key.references == relation.name and key.on_delete in "cnd"
+    }
+    return tuple(name for name in sorted(known) if name.name in words or name in cascading)
+
+
+def _sources(catalog: Catalog) -> Mapping[str, str]:
+    """Function name -> the text of all functions of that name."""
+    sources: dict[str, str] = defaultdict(str)
+    for function in catalog.functions:
+        sources[function.name.name] += function.source + "\n"
+    return sources
+
+
 def _policy_reads(catalog: Catalog) -> Mapping[QName, frozenset[QName]]:
     """One step: what the policies of each relation read, the functions they call included."""
     tables: dict[str, set[QName]] = defaultdict(set)
     for name in catalog.relations:
         tables[name.name].add(name)
-    sources: dict[str, str] = defaultdict(str)
-    for function in catalog.functions:
-        sources[function.name.name] += function.source + "\n"
+    sources = _sources(catalog)
     return {
         name: frozenset(
             table

@@ -9,7 +9,7 @@ from time import perf_counter
 from tenantproof.channels import matrix as _filled  # noqa: F401  (importing it fills the catalogue)
 from tenantproof.channels.registry import CHANNELS
 from tenantproof.channels.stand import Stand
-from tenantproof.core.attempt import Attempt, Form, Observation, Outcome, Snapshot
+from tenantproof.core.attempt import Attempt, Form, Outcome, Snapshot
 from tenantproof.core.catalog import Relation, RelationKind
 from tenantproof.core.finding import Verdict
 from tenantproof.core.model import Command, Persona, QName
@@ -54,7 +54,8 @@ def look(wire: Wire, plan: Plan) -> Ground:
         name: plan.watches[name].rows(said[-1], seeded.get(name, frozenset()))
         for name, said in zip(names, answers, strict=True)
     }
-    return Ground(plan.watches, before, seeded)
+    triggered = frozenset(name for name, relation in plan.catalog.relations.items() if relation.triggers)
+    return Ground(plan.watches, before, seeded, triggered)
 
 
 def sweep(wire: Wire, plan: Plan, ground: Ground, personas: Sequence[Persona]) -> MatrixRun:
@@ -71,7 +72,7 @@ def sweep(wire: Wire, plan: Plan, ground: Ground, personas: Sequence[Persona]) -
         outcomes = bench.read(attempts)
         seconds += perf_counter() - start
         reads += len(outcomes)
-        cells.extend(_with_control(list(_judge_reads(plan, stands, outcomes))))
+        cells.extend(_with_control(plan, list(_judge_reads(plan, stands, outcomes))))
         cells.extend(_judge_writes(bench, plan, _write_stands(plan, stands, rows), intended))
     return MatrixRun(tuple(cells), reads, seconds)
 
@@ -94,19 +95,34 @@ def _question(plan: Plan, stand: Stand, command: Command) -> Question:
 def _judge_reads(plan: Plan, stands: Sequence[Stand], outcomes: Sequence[Outcome]) -> Iterator[Judged]:
     for stand, outcome in zip(stands, outcomes, strict=True):
         question = _question(plan, stand, Command.SELECT)
-        if stand.tenancy.decided:
-            judgement = judge_read(question, outcome, _rows_behind(stand, outcome.observation))
-        else:
+        rows = _rows_behind(stand, outcome)
+        if not stand.tenancy.decided:
             judgement = _undecided([outcome])
+        elif rows is None:
+            reason = "its key may not be read, so nobody can tell whose the rows are that were seen"
+            judgement = Judgement(verdict=Verdict.UNTESTED, reason=reason)
+        elif outcome.attempt.form is Form.BELONGING:
+            judgement = judge_read(_without_keys(plan, question, stand), outcome, rows)
+        else:
+            judgement = judge_read(question, outcome, rows)
         yield Judged(stand.relation, stand, Command.SELECT, judgement, (outcome,))
 
 
-def _with_control(cells: list[Judged]) -> list[Judged]:
+def _without_keys(plan: Plan, question: Question, stand: Stand) -> Question:
+    """The question about (tenant, owner) pairs instead of rows; what a view hides lies in the tables below it."""
+    below = tuple(row for name in plan.below(stand.relation) for row in plan.world.rows.get(name, ()))
+    return replace(question, rows=tuple(replace(row, key=()) for row in question.rows), elsewhere=below)
+
+
+def _with_control(plan: Plan, cells: list[Judged]) -> list[Judged]:
     """A member who reaches no row of their own anywhere proves nothing: perhaps the session is simply not theirs."""
+    unmade = _unmade_membership(plan, cells[0].stand.persona) if cells else ""
     lawful = [cell for cell in cells if any(cell.stand.rows_with(Command.SELECT, Stance.ALLOWED, Stance.REQUIRED))]
-    if not lawful or not lawful[0].stand.persona.memberships or any(cell.judgement.reached for cell in lawful):
+    if not unmade and (
+        not lawful or not lawful[0].stand.persona.memberships or any(c.judgement.reached for c in lawful)
+    ):
         return cells
-    reason = "no positive control: this member reaches no row of their own anywhere"
+    reason = f"no positive control: {unmade or 'this member reaches no row of their own anywhere'}"
     return [
         replace(cell, judgement=Judgement(verdict=Verdict.UNTESTED, reason=reason))
         if cell.judgement.verdict is Verdict.ISOLATED
@@ -115,12 +131,31 @@ def _with_control(cells: list[Judged]) -> list[Judged]:
     ]
 
 
-def _rows_behind(stand: Stand, observation: Observation) -> list[Row]:
-    """The rows that the persona saw: by key for tables, by what the view itself says for views."""
-    if stand.relation.kind is RelationKind.VIEW:
-        return [Row(key=(), tenant=answer[0], owner=answer[1]) for answer in observation.rows]
+def _unmade_membership(plan: Plan, persona: Persona) -> str:
+    """Why the persona is no member although the scenario says so; empty where they are."""
+    tables = {membership.table for membership in plan.scenario.memberships}
+    for item in plan.manifest.unseeded:
+        concerns = item.tenant is None or item.tenant in persona.tenants
+        if persona.memberships and item.relation in tables and concerns and not item.message.startswith("insert: "):
+            return f"the membership row could not be made: {item.message} ({item.sqlstate})"
+    return ""
+
+
+def _rows_behind(stand: Stand, outcome: Outcome) -> list[Row] | None:
+    """The rows that the persona saw: by key, or as (tenant, owner) pairs; None where they cannot be known."""
+    answers = outcome.observation.rows
+    if outcome.attempt.form is Form.BELONGING:
+        return [_belonging(answer, stand.predicates) for answer in answers]
     known = {row.key: row for row in stand.rows}
-    return [known.get(answer, Row(key=answer)) for answer in observation.rows]
+    if any(answer not in known for answer in answers):
+        return None
+    return [known[answer] for answer in answers]
+
+
+def _belonging(answer: tuple[str | None, ...], predicates: Sequence[str]) -> Row:
+    tenant, owner, *flags = answer
+    held = (predicate for predicate, flag in zip(predicates, flags, strict=True) if flag == "true")
+    return Row(key=(), tenant=tenant, owner=owner, flags=frozenset(held))
 
 
 def _write_stands(
@@ -180,20 +215,23 @@ def _regroup(flat: Sequence[Outcome], shape: Sequence[Sequence[Attempt]]) -> lis
 def _settle(
     bench: Bench, cells: Sequence[tuple[Relation, Stand, Command]], grouped: Sequence[tuple[Outcome, ...]]
 ) -> list[tuple[Outcome, ...]]:
-    """Second round: where a constraint or trigger spoke for many rows at once, let each kind of row speak alone."""
-    result = [list(group) for group in grouped]
+    """Second round: where a constraint or trigger spoke for many rows at once, each kind of row speaks alone instead;
+    what was refused in an unclear way gets the observer's answer to the same statement."""
+    result: list[list[Outcome]] = [[] for _ in grouped]
+    unclear: list[tuple[int, Outcome]] = []
     again: list[tuple[int, Attempt]] = []
-    doubtful: list[tuple[int, int]] = []
     for i, ((_, stand, command), outcomes) in enumerate(zip(cells, grouped, strict=True)):
-        if command is Command.INSERT:
-            continue
-        doubtful.extend((i, j) for j, outcome in enumerate(outcomes) if _doubtful(outcome))
-        again.extend((i, attempt) for outcome in outcomes for attempt in _one_by_one(stand, command, outcome))
-    for (i, j), outcome in zip(doubtful, bench.control([grouped[i][j] for i, j in doubtful]), strict=True):
-        result[i][j] = outcome
-    alone = bench.control(bench.write([attempt for _, attempt in again]))
-    for (i, _), outcome in zip(again, alone, strict=True):
-        result[i].append(outcome)
+        for outcome in outcomes:
+            if command is Command.INSERT or not _doubtful(outcome):
+                result[i].append(outcome)
+            elif alone := tuple(_one_by_one(stand, command, outcome)):
+                again.extend((i, attempt) for attempt in alone)
+            else:
+                unclear.append((i, outcome))
+    second = bench.write([attempt for _, attempt in again])
+    unclear.extend((i, outcome) for (i, _), outcome in zip(again, second, strict=True))
+    for (i, _), controlled in zip(unclear, bench.control([outcome for _, outcome in unclear]), strict=True):
+        result[i].append(controlled)
     return [tuple(group) for group in result]
 
 
@@ -203,7 +241,7 @@ def _doubtful(outcome: Outcome) -> bool:
 
 def _one_by_one(stand: Stand, command: Command, outcome: Outcome) -> Iterator[Attempt]:
     attempt = outcome.attempt
-    if _doubtful(outcome) and attempt.stage is None and attempt.form in (Form.BLIND, Form.FILTERED):
+    if attempt.stage is None and attempt.form in (Form.BLIND, Form.FILTERED):
         for row in stand.one_of_each_tenant(command, *Stance):
             yield replace(attempt, stage=stand.alone(row))
 

@@ -14,6 +14,7 @@ from tenantproof.core.model import Persona, Platform, QName, Scenario, Tenancy
 from tenantproof.core.ports import Identity
 from tenantproof.core.report import Gap
 from tenantproof.core.world import Manifest, Row, World
+from tenantproof.engine.consulted import written_by
 from tenantproof.engine.scripts import Watch, watch
 from tenantproof.oracle.entitlement import Oracle, predicates_of
 
@@ -35,7 +36,26 @@ class Plan:
     @cached_property
     def oracle(self) -> Oracle:
         partitions = {name: root for name in self.catalog.relations if (root := _root(self.catalog, name)) is not None}
-        return Oracle(self.scenario, self.tenancy, self.manifest.tenant_ids, partitions)
+        ids = self.manifest.tenant_ids
+        return Oracle(
+            self.scenario,
+            self.tenancy,
+            ids,
+            partitions,
+            people={
+                who.user_id: frozenset(ids[name] for name in who.tenants if name in ids)
+                for who in self.manifest.personas
+                if who.user_id is not None
+            },
+            directories=frozenset(name for name in self.tenancy if self._is_directory(name)),
+            one_tenant_a_session="{tenant." in f"{self.scenario.claims} {self.scenario.session.settings}",
+        )
+
+    def _is_directory(self, name: QName) -> bool:
+        """One row for each user, of no tenant."""
+        tenancy, relation = self.tenancy[name], self.catalog.relations.get(name)
+        owner = tenancy.owner.path if tenancy.owner is not None and tenancy.tenant is None else ()
+        return relation is not None and bool(owner) and relation.primary_key == owner
 
     @cached_property
     def relations(self) -> tuple[Relation, ...]:
@@ -97,6 +117,20 @@ class Plan:
         return known or Tenancy()
 
     @cached_property
+    def _users(self) -> frozenset[QName]:
+        """The tables that hold the users: what the memberships' user columns refer to."""
+        found = {QName("auth", "users")} & self.catalog.relations.keys()
+        for membership in self.scenario.memberships:
+            for key in self.catalog.relations[membership.table].foreign_keys:
+                if key.columns == (membership.user,) and key.references is not None:
+                    found.add(key.references)
+        return frozenset(found)
+
+    def _user_columns(self, relation: Relation) -> tuple[str, ...]:
+        keys = (key for key in relation.foreign_keys if key.references in self._users and len(key.columns) == 1)
+        return tuple(key.columns[0] for key in keys)
+
+    @cached_property
     def _referring(self) -> Mapping[QName, tuple[QName, ...]]:
         found: dict[QName, list[QName]] = {}
         for name, relation in sorted(self.catalog.relations.items()):
@@ -140,8 +174,10 @@ class Plan:
             tenant_ids=self.manifest.tenant_ids,
             privileges=self._privileges(role, through),
             consulted=relation.name in self.consulted.get(relation.name, ()),
-            watch=self.below(through),
+            watch=self._watched_with(through),
             referring=self._referring.get(relation.name, ()),
+            predicates=predicates_of(self.scenario, relation.name),
+            user_columns=self._user_columns(relation),
             plain_columns=self._plain_columns[relation.name],
             membership=next((m for m in self.scenario.memberships if m.table == relation.name), None),
             roles=self.scenario.roles,
@@ -156,9 +192,20 @@ class Plan:
     def _watched(self) -> Iterable[Relation]:
         checked = {relation.name for relation in self.relations}
         for relation in self.relations:
-            for name in self.below(relation):
-                checked.add(name)
+            checked.update(self._reach[relation.name])
         return (self.catalog.relations[name] for name in sorted(checked) if name in self.catalog.relations)
+
+    def _watched_with(self, through: Relation) -> tuple[QName, ...]:
+        """What a write to the relation can change: the tables below it, and what their triggers and cascades reach."""
+        return self._reach[through.name]
+
+    @cached_property
+    def _reach(self) -> Mapping[QName, tuple[QName, ...]]:
+        known = [name for name in self.catalog.relations if self.tenancy_of(name).tenant is not None]
+        return {
+            relation.name: tuple(dict.fromkeys((*self.below(relation), *written_by(self.catalog, relation, known))))
+            for relation in self.relations
+        }
 
     def below(self, relation: Relation) -> tuple[QName, ...]:
         """The tables whose rows a write to the relation can change: itself, or those below a view."""

@@ -30,6 +30,7 @@ from tenantproof.identity.personas import personas as personas_of
 from tenantproof.identity.personas import without_dual
 from tenantproof.identity.sessions import identify
 from tenantproof.identity.signing import Signer
+from tenantproof.oracle.entitlement import Stance
 from tenantproof.scenario.against_catalog import check_against_catalog
 from tenantproof.seeding import can_hold_dual, read_world
 from tenantproof.seeding import seed as seed_world
@@ -134,15 +135,14 @@ def _settings_of(catalog: Catalog, scenario: Scenario, persona: Persona) -> Mapp
 def as_cell(plan: Plan, judged: Judged) -> CellResult:
     """The judgement in words for a report."""
     persona, judgement = judged.stand.persona, judged.judgement
-    promised = sum(
-        1 for row in judged.stand.rows if plan.oracle.stance(persona, judged.stand.name, judged.command, row)
-    )
+    stances = {plan.oracle.stance(persona, judged.stand.name, judged.command, row) for row in judged.stand.rows}
+    used = Stance.ALLOWED in stances and judgement.reached > 0
     return CellResult(
         object=str(judged.object.name),
         persona=persona.name,
         command=judged.command,
         verdict=judgement.verdict,
-        entitled=promised > 0,
+        entitled=Stance.REQUIRED in stances or used,
         expected=plan.oracle.promise(persona, judged.object.name, judged.command),
         observed=_observed(judged),
         reason=judgement.reason,

@@ -71,9 +71,8 @@ def set_stage(stage: Stage) -> tuple[str, ...]:
     kept = sql.SQL(", ").join(
         sql.SQL("({})").format(sql.SQL(", ").join(sql.Literal(part) for part in row_key)) for row_key in stage.keep
     )
-    clear = sql.SQL("DELETE FROM {} WHERE ({}) NOT IN (VALUES {})").format(
-        sql.Identifier(stage.relation.schema, stage.relation.name), key, kept
-    )
+    condition = sql.SQL(" WHERE ({}) NOT IN (VALUES {})").format(key, kept) if stage.keep else sql.SQL("")
+    clear = sql.SQL("DELETE FROM {}{}").format(sql.Identifier(*stage.relation), condition)
     referring = (sql.SQL("DELETE FROM {}").format(sql.Identifier(*name)).as_string(None) for name in stage.clear)
     return (TRIGGERS_OFF, clear.as_string(None), *referring, TRIGGERS_ON)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from select import select
 
 import psycopg
 from psycopg import pq
@@ -118,22 +119,36 @@ class Wire:
             raise psycopg.errors.error_from_result(failure)
 
     def _take_result(self) -> pq.abc.PGresult:
+        self._await()
         result = self._pg.get_result()
         if result is None:
             raise ConnectionLost("the server closed the connection in the middle of a run")
         if result.status not in (pq.ExecStatus.PIPELINE_SYNC,):
-            while self._pg.get_result() is not None:
-                pass
+            self._end_of_result()
         return result
 
+    def _end_of_result(self) -> None:
+        self._await()
+        while self._pg.get_result() is not None:
+            self._await()
+
+    def _await(self) -> None:
+        """Wait for an answer without holding Python's lock, so that Ctrl-C and other threads get their turn."""
+        while self._pg.is_busy():
+            select([self._pg.socket], [], [])
+            self._pg.consume_input()
+
     def _take_sync(self) -> None:
+        self._await()
         result = self._pg.get_result()
         if result is None or result.status != pq.ExecStatus.PIPELINE_SYNC:
             raise ConnectionLost("the server closed the connection in the middle of a run")
 
     def _flush(self) -> None:
         while self._pg.flush():
-            pass
+            readable, _, _ = select([self._pg.socket], [self._pg.socket], [])
+            if readable:
+                self._pg.consume_input()
 
 
 def _observe(result: pq.abc.PGresult) -> Observation:

@@ -53,6 +53,13 @@ class Oracle:
     tenancy: Mapping[QName, Tenancy]
     tenant_ids: Mapping[str, str]
     partitions: Mapping[QName, QName] = field(default_factory=dict)
+    people: Mapping[str | None, frozenset[str]] = field(default_factory=dict)
+    """User id -> ids of the tenants they belong to."""
+    directories: frozenset[QName] = frozenset()
+    """Tables with one row for each user and no tenant (profiles): without an `expect` line, who of one tenant sees
+    whom there is not judged."""
+    one_tenant_a_session: bool = False
+    """Whether claims or settings carry one tenant: then nobody promised the others of several memberships."""
     _lines: _Lines = field(default_factory=dict, repr=False, compare=False)
     """Memo of resolved lines: the same few are asked for once per row."""
 
@@ -90,7 +97,7 @@ class Oracle:
         return "; ".join(dict.fromkeys(words))
 
     def _line(self, relation: QName, command: Command, persona: Persona, member: Member | None) -> Expectation | None:
-        asked = (relation, command, member.role if member else persona.kind.value)
+        asked = (self.partitions.get(relation, relation), command, member.role if member else persona.kind.value)
         if asked not in self._lines:
             self._lines[asked] = resolve(self.scenario.expectations, *asked)
         return self._lines[asked]
@@ -107,11 +114,40 @@ class Oracle:
         home = self.tenant_ids.get(member.tenant) if member else None
         line = self._line(relation, command, persona, member)
         if line is None:
-            return Stance.ALLOWED if _inside_border(persona, home, command, row, tenancy) else Stance.FORBIDDEN
-        return max(
-            (_within(scope, persona, home, command, row, tenancy) for scope in line.scopes),
-            default=Stance.FORBIDDEN,
-        )
+            return self._border(persona, home, relation, command, row, tenancy)
+        scopes = (self._scope(scope, line, persona, home, relation, command, row, tenancy) for scope in line.scopes)
+        stance = max(scopes, default=Stance.FORBIDDEN)
+        if self.one_tenant_a_session and member is not None and member.tenant != persona.tenants[0]:
+            return min(stance, Stance.ALLOWED)
+        return stance
+
+    def _scope(
+        self,
+        scope: Scope,
+        line: Expectation,
+        persona: Persona,
+        home: str | None,
+        relation: QName,
+        command: Command,
+        row: Row,
+        tenancy: Tenancy,
+    ) -> Stance:
+        unknown = {ScopeKind.OWN: tenancy.owner, ScopeKind.TENANT: tenancy.tenant}.get(scope.kind, ...) is None
+        if not unknown:
+            return _within(scope, persona, home, command, row, tenancy)
+        if line.table is not None and scope.kind is ScopeKind.TENANT and tenancy.owner is not None:
+            return Stance.REQUIRED if home is not None and home in self.people.get(row.owner, ()) else Stance.FORBIDDEN
+        # A line for every table says nothing about tables that know no tenant (or no owner): the border holds.
+        return self._border(persona, home, relation, command, row, tenancy)
+
+    def _border(
+        self, persona: Persona, home: str | None, relation: QName, command: Command, row: Row, tenancy: Tenancy
+    ) -> Stance:
+        if _inside_border(persona, home, command, row, tenancy):
+            return Stance.ALLOWED
+        colleague = home is not None and home in self.people.get(row.owner, ())
+        reads = command is Command.SELECT and relation in self.directories
+        return Stance.ALLOWED if colleague and reads else Stance.FORBIDDEN
 
 
 def _capacities(persona: Persona) -> tuple[Member | None, ...]:
@@ -127,8 +163,8 @@ def _within(scope: Scope, persona: Persona, home: str | None, command: Command, 
     if scope.kind is ScopeKind.OWN:
         return _own(persona, home, row, tenancy)
     if scope.kind is ScopeKind.TENANT:
-        if row.tenant is None and tenancy.tenant is not None:
-            return _system_row(persona, command, tenancy, Stance.REQUIRED)
+        if row.tenant is None:
+            return max(_system_row(persona, command, tenancy, Stance.REQUIRED), _own(persona, home, row, tenancy))
         return Stance.REQUIRED if home is not None and row.tenant == home else Stance.FORBIDDEN
     return Stance.FORBIDDEN
 
@@ -147,7 +183,7 @@ def _system_row(persona: Persona, command: Command, tenancy: Tenancy, shared: St
     if tenancy.system_rows is SystemRows.SHARED:
         reads = command is Command.SELECT and persona.kind is not PersonaKind.ANON
         return shared if reads else Stance.FORBIDDEN
-    return Stance.ALLOWED
+    return Stance.ALLOWED if command is Command.SELECT and persona.user_id is not None else Stance.FORBIDDEN
 
 
 def _inside_border(persona: Persona, home: str | None, command: Command, row: Row, tenancy: Tenancy) -> bool:
@@ -158,7 +194,8 @@ def _inside_border(persona: Persona, home: str | None, command: Command, row: Ro
     if tenancy.tenant is None:
         return persona.user_id is not None and row.owner == persona.user_id
     if row.tenant is None:
-        return _system_row(persona, command, tenancy, Stance.ALLOWED) is not Stance.FORBIDDEN
+        mine = persona.user_id is not None and row.owner == persona.user_id
+        return mine or _system_row(persona, command, tenancy, Stance.ALLOWED) is not Stance.FORBIDDEN
     return home is not None and row.tenant == home
 
 

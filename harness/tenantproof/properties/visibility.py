@@ -60,6 +60,8 @@ class Question:
     relation: QName
     command: Command
     rows: tuple[Row, ...]
+    elsewhere: tuple[Row, ...] = ()
+    """Rows of the tables below a view, which it may show to others than the observer."""
 
     def stance(self, row: Row) -> Stance:
         return self.oracle.stance(self.persona, self.relation, self.command, row)
@@ -68,9 +70,10 @@ class Question:
     def nothing_at_stake(self) -> bool:
         """Whether all rows are the persona's own, so that not reaching others' proves nothing."""
         own = {self.oracle.tenant_ids.get(name) for name in self.persona.tenants}
-        if self._for_everybody:
+        if self._for_everybody or own >= set(self.oracle.tenant_ids.values()):
             return False
-        return all(self._mine(row) if row.tenant is None else row.tenant in own for row in self.rows)
+        rows = (*self.rows, *self.elsewhere)
+        return all(self._mine(row) if row.tenant is None else row.tenant in own for row in rows)
 
     def _mine(self, row: Row) -> bool:
         return row.owner is not None and row.owner == self.persona.user_id
@@ -129,7 +132,7 @@ def judge_change(question: Question, outcomes: Sequence[Outcome]) -> Judgement:
         return Judgement(
             verdict=Verdict.UNTESTED, reason="there is no row of anybody else that could have been touched"
         )
-    unclear = next((o for o in outcomes if _unclear(o)), None) or _mute(outcomes)
+    unclear = next((o for o in outcomes if _unclear(o) and _about_any_row(o)), None) or _mute(outcomes)
     if unclear is not None:
         return Judgement(verdict=Verdict.UNTESTED, reason=_silence(unclear), reached=len(reached))
     return Judgement(verdict=Verdict.ISOLATED, reached=len(reached))
@@ -157,12 +160,19 @@ def judge_insert(question: Question, outcomes: Sequence[Outcome], intended: Mapp
     broken = _broken(outcomes)
     if broken and not accepted:
         return Judgement(verdict=Verdict.ERROR, reason=broken)
-    missing = tuple(row for outcome in outcomes for row in _withheld(question, outcome, intended))
+    given = {_kind(question, change.after) for o in outcomes for change in o.changes if change.after is not None}
+    withheld = (row for outcome in outcomes for row in _withheld(question, outcome, intended))
+    missing = tuple(row for row in withheld if _kind(question, row) not in given)
     if missing:
         return Judgement(verdict=Verdict.OVERBLOCKED, missing=missing, reached=accepted)
     if not any(_conclusive(outcome, intended) for outcome in outcomes):
         return Judgement(verdict=Verdict.UNTESTED, reason=_no_valid_row(outcomes))
     return Judgement(verdict=Verdict.ISOLATED, reached=accepted)
+
+
+def _kind(question: Question, row: Row) -> tuple[str | None, bool]:
+    """One accepted row of a tenant, one's own or not, shows that such rows are let in."""
+    return (row.tenant, row.owner is not None and row.owner == question.persona.user_id)
 
 
 def _withheld(question: Question, outcome: Outcome, intended: Mapping[str, Row]) -> Iterable[Row]:
@@ -204,10 +214,18 @@ def _trespasses(question: Question, outcome: Outcome) -> Iterable[Violation]:
             if row is not None and _stance_on(question, change, row) is Stance.FORBIDDEN:
                 yield Violation(outcome=outcome, row=row, change=change)
                 break
-    if outcome.observation.passed_policy and outcome.attempt.stage is not None and _control_passed(outcome):
-        row = next((row for row in question.rows if row.key == outcome.attempt.stage.keep[0]), None)
-        if row is not None:
+    if outcome.observation.passed_policy and _control_passed(outcome):
+        about = (outcome.attempt.row, _on_stage(question, outcome.attempt))
+        row = next((row for row in about if row is not None and question.stance(row) is Stance.FORBIDDEN), None)
+        if row is not None and outcome.attempt.stage is not None:
             yield Violation(outcome=outcome, row=row)
+
+
+def _on_stage(question: Question, attempt: Attempt) -> Row | None:
+    """The row that the stage was set for."""
+    if attempt.stage is None:
+        return None
+    return next((row for row in question.rows if row.key == attempt.stage.keep[0]), None)
 
 
 def _reaches_goal(attempt: Attempt, change: Change) -> bool:
@@ -219,8 +237,20 @@ def _reaches_goal(attempt: Attempt, change: Change) -> bool:
 
 
 def _stance_on(question: Question, change: Change, row: Row) -> Stance:
-    """A write through a view is judged by the table that it changes."""
-    return question.oracle.stance(question.persona, change.relation, change.command, row)
+    """What the scenario says of the row that was changed.
+
+    In the relation that the attempt is about, the attempt's own command counts, whatever a trigger makes of it (a
+    DELETE that only marks the row).  In any other, what triggers and cascades do inside the own tenant is the
+    application's affair; there the border alone holds.
+    """
+    if change.relation == question.relation:
+        if row is change.after and question.command is Command.DELETE:
+            return Stance.ALLOWED
+        return question.oracle.stance(question.persona, change.relation, question.command, row)
+    foreign = set(question.oracle.tenant_ids.values()) - {
+        question.oracle.tenant_ids.get(name) for name in question.persona.tenants
+    }
+    return Stance.FORBIDDEN if row.tenant in foreign else Stance.ALLOWED
 
 
 def _plantings(question: Question, outcome: Outcome, intended: Mapping[str, Row]) -> Iterable[Violation]:
@@ -240,7 +270,8 @@ def _reached(outcomes: Iterable[Outcome]) -> set[Key]:
     """Keys of the rows that were changed, or that only a constraint kept from being changed."""
     found: set[Key] = set()
     for outcome in outcomes:
-        found.update(change.before.key for change in outcome.changes if change.before is not None)
+        own = (change for change in outcome.changes if change.relation == outcome.attempt.relation)
+        found.update(change.before.key for change in own if change.before is not None)
         if outcome.attempt.stage is not None and outcome.observation.passed_policy:
             found.add(outcome.attempt.stage.keep[0])
     return found
@@ -269,10 +300,19 @@ def _explain_missing(outcomes: Iterable[Outcome], missing: tuple[Row, ...], reac
     return Judgement(verdict=Verdict.OVERBLOCKED, missing=missing, reached=reached)
 
 
+def _about_any_row(outcome: Outcome) -> bool:
+    """Whether the attempt wants to touch rows as they are, not to move one or to overwrite one by its key."""
+    attempt = outcome.attempt
+    return attempt.form in (Form.BLIND, Form.FILTERED) and attempt.row is None and attempt.goal is None
+
+
 def _unclear(outcome: Outcome) -> bool:
-    """Whether the attempt was refused in a way that says nothing about policies."""
+    """Whether the attempt was refused in a way that says nothing about policies.
+
+    A row that was alone on the stage and that only the persona could not touch was refused for who they are.
+    """
     refused = outcome.observation.refused and not outcome.observation.denied
-    return refused and outcome.attempt.stage is None
+    return refused and not (outcome.attempt.stage is not None and _control_passed(outcome))
 
 
 def _silence(outcome: Outcome) -> str:

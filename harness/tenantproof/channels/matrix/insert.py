@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from tenantproof.channels import statements
+from tenantproof.channels.columns import anchors, insertable
 from tenantproof.channels.registry import channel
 from tenantproof.channels.stand import Stand
 from tenantproof.core.attempt import Attempt, Form
@@ -32,6 +34,32 @@ def insert_rows(stand: Stand) -> Iterator[Attempt]:
             if kind not in seen:
                 seen.add(kind)
                 yield _insert(stand, draft, values)
+    for draft in _one_of_each_tenant(stand):
+        for values in (_in_my_name(stand, draft), _bare(stand, draft)):
+            if values not in (draft.values, _as_mine(stand, draft)):
+                yield _insert(stand, draft, values)
+
+
+def _one_of_each_tenant(stand: Stand) -> Iterable[Draft]:
+    chosen: dict[str | None, Draft] = {}
+    for draft in stand.drafts:
+        chosen.setdefault(draft.tenant, draft)
+    return chosen.values()
+
+
+def _in_my_name(stand: Stand, draft: Draft) -> Mapping[str, str | None]:
+    """The draft with the persona in every column that refers to a user."""
+    if stand.persona.user_id is None:
+        return draft.values
+    mine = {name: stand.persona.user_id for name in stand.user_columns if name in draft.values}
+    return {**draft.values, **mine}
+
+
+def _bare(stand: Stand, draft: Draft) -> Mapping[str, str | None]:
+    """The draft with nothing in the columns that may be empty (no owner, no optional parent), but for the tenant's."""
+    tenant = anchors(stand.relation, replace(stand.tenancy, owner=None))
+    needed = {column.name for column in stand.relation.columns if column.not_null} | tenant
+    return {name: value if name in needed else None for name, value in draft.values.items()}
 
 
 def _witness(stand: Stand) -> Attempt:
@@ -50,17 +78,16 @@ def _witness(stand: Stand) -> Attempt:
 def _insert(stand: Stand, draft: Draft, values: Mapping[str, str | None]) -> Attempt:
     names = {id: name for name, id in stand.tenant_ids.items()}
     whose = names.get(draft.tenant or "", "nobody") if stand.tenancy.tenant else "a user"
-    allowed = stand.writable("INSERT")
-    granted = {name: value for name, value in values.items() if not allowed or name in allowed}
     return Attempt(
         relation=stand.name,
         command=Command.INSERT,
         channel="INSERT",
         form=Form.VALUES,
-        sql=statements.insert(stand.through, statements.values_of(granted or values)),
+        sql=statements.insert(stand.through, statements.values_of(insertable(stand, values))),
         aim=f"add a row for {whose}",
         watch=stand.watch,
         row=Row(key=(), tenant=draft.tenant, owner=_owner_in(stand, draft, values)),
+        stage=stand.without(draft.replaces) if draft.replaces is not None else None,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from psycopg import sql
 
 from tenantproof.channels import statements
+from tenantproof.channels.columns import insertable
 from tenantproof.channels.registry import channel
 from tenantproof.channels.stand import Stand
 from tenantproof.core.attempt import Attempt, Form
@@ -74,7 +75,7 @@ def join_a_tenant(stand: Stand) -> Iterator[Attempt]:
             command=Command.INSERT,
             channel="MEMBER-JOIN",
             form=Form.VALUES,
-            sql=statements.insert(stand.through, statements.values_of(values)),
+            sql=statements.insert(stand.through, statements.values_of(insertable(stand, values))),
             aim="join another tenant with the strongest role",
             watch=stand.watch,
             row=Row(key=(), tenant=draft.tenant, owner=stand.persona.user_id),

@@ -23,24 +23,32 @@ from tenantproof.core.model import Command
 def read_rows(stand: Stand) -> Iterator[Attempt]:
     """A SELECT without conditions returns every row that the SELECT policies let through.  Permissive policies are
     or-ed, so the loosest one decides."""
-    if stand.relation.kind is RelationKind.VIEW:
-        yield _read(stand, statements.read_belonging(stand.through, *_belonging(stand)))
+    readable = stand.writable("SELECT") or stand.visible
+    tenant, owner = _belonging(stand)
+    if stand.relation.kind is RelationKind.VIEW or (
+        not readable >= set(stand.key_columns) and _locatable(stand) and readable >= {tenant, owner} - {None}
+    ):
+        yield _read(stand, statements.read_belonging(stand.through, tenant, owner, stand.predicates), Form.BELONGING)
         return
-    columns = stand.key_columns
-    readable = stand.writable("SELECT")
-    if readable and not readable >= set(columns):
-        columns = tuple(column for column in stand.relation.column_names if column in readable)
-    yield _read(stand, statements.read(stand.through, columns))
+    columns = tuple(column for column in stand.key_columns if column in readable)
+    first = next(column for column in stand.relation.column_names if column in readable)
+    yield _read(stand, statements.read(stand.through, columns if columns == stand.key_columns else (first,)))
 
 
-def _read(stand: Stand, sql: str) -> Attempt:
+def _read(stand: Stand, sql: str, form: Form = Form.READ) -> Attempt:
     return Attempt(
-        relation=stand.name, command=Command.SELECT, channel="READ", form=Form.READ, sql=sql, aim="read every row"
+        relation=stand.name, command=Command.SELECT, channel="READ", form=form, sql=sql, aim="read every row"
     )
 
 
+def _locatable(stand: Stand) -> bool:
+    """Whether every locator of the tenancy is one column of the relation itself."""
+    locators = [loc for loc in (stand.tenancy.tenant, stand.tenancy.owner) if loc is not None]
+    return bool(locators) and all(len(loc.path) == 1 for loc in locators)
+
+
 def _belonging(stand: Stand) -> tuple[str | None, str | None]:
-    """The view's columns that say whose a row is."""
+    """The relation's columns that say whose a row is."""
     locators = (stand.tenancy.tenant, stand.tenancy.owner)
     tenant, owner = (loc.path[0] if loc is not None and loc.path else None for loc in locators)
     return tenant, owner

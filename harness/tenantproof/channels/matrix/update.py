@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tenantproof.channels import statements
-from tenantproof.channels.columns import bearings, harmless, settable
+from tenantproof.channels.columns import anchors, bearings, harmless, settable
 from tenantproof.channels.registry import channel
 from tenantproof.channels.stand import Stand
 from tenantproof.core.attempt import Attempt, Form, Stage
@@ -27,7 +27,7 @@ def change_rows(stand: Stand) -> Iterator[Attempt]:
     a WHERE must also pass the SELECT policies.  Both are tried, since the SELECT policy can hide a loose UPDATE
     policy."""
     if not stand.holds("UPDATE"):
-        yield _update(stand, "UPDATE", Form.BLIND, {_first(stand): None}, "change every row")
+        yield _witness(stand)
         return
     column = harmless(stand, "UPDATE")
     if column is None:
@@ -54,11 +54,24 @@ def move_rows(stand: Stand) -> Iterator[Attempt]:
     if own is None:
         return
     for draft in _drafts_elsewhere(stand, own):
-        whole = bearings(stand.relation, stand.tenancy, draft)
-        without_owner = bearings(stand.relation, replace(stand.tenancy, owner=None), draft)
-        for changes in (whole, without_owner) if without_owner and without_owner != whole else (whole,):
-            if _writable(stand, changes):
-                yield _update(stand, "UPDATE-MOVE", Form.BLIND, changes, _to_whom(stand, draft), stand.alone(own))
+        for changes in _ways_to(stand, draft):
+            moved = Row(key=own.key, tenant=draft.tenant, owner=draft.owner)
+            attempt = _update(stand, "UPDATE-MOVE", Form.BLIND, changes, _to_whom(stand, draft), stand.alone(own))
+            yield replace(attempt, row=moved)
+
+
+def _ways_to(stand: Stand, draft: Draft) -> Iterator[dict[str, str | None]]:
+    """What makes a row the draft's: all that says whose it is, then without the owner, then the tenant's column alone;
+    each as far as the role may write it, each once."""
+    alone = anchors(stand.relation, replace(stand.tenancy, owner=None))
+    whole = bearings(stand.relation, stand.tenancy, draft)
+    without_owner = bearings(stand.relation, replace(stand.tenancy, owner=None), draft)
+    tried: list[dict[str, str | None]] = [{}]
+    for changes in (whole, without_owner, {name: whole[name] for name in alone & whole.keys()}):
+        granted = {name: value for name, value in changes.items() if name in stand.writable("UPDATE")}
+        if granted not in tried:
+            tried.append(granted)
+            yield granted
 
 
 @channel(
@@ -76,22 +89,41 @@ def steal_rows(stand: Stand) -> Iterator[Attempt]:
     mine = next((draft for draft in stand.drafts if _may_have(stand, draft)), None)
     if mine is None:
         return
-    changes = {**_writable(stand, bearings(stand.relation, stand.tenancy, mine)), **_my_name(stand)}
-    if not changes or not stand.writable("UPDATE") >= changes.keys():
+    wanted = {**bearings(stand.relation, stand.tenancy, mine), **_my_name(stand)}
+    changes = {name: value for name, value in wanted.items() if name in stand.writable("UPDATE")}
+    if not changes:
         return
     for row in stand.one_of_each_tenant(Command.UPDATE, Stance.FORBIDDEN):
         aim = "make somebody else's row one's own"
-        yield _update(stand, "UPDATE-STEAL", Form.BLIND, changes, aim, stand.alone(row))
+        yield replace(_update(stand, "UPDATE-STEAL", Form.BLIND, changes, aim, stand.alone(row)), row=row)
 
 
 def _rewrite_keys(stand: Stand) -> Iterator[Attempt]:
-    """Where every column is a key: each kind of row alone, given the key value that it already has."""
-    key = stand.relation.primary_key
-    if not key or key[0] not in stand.writable("UPDATE"):
+    """Where only key columns may be written: each kind of row alone, where no other row can be in its way."""
+    column = _a_key_column(stand)
+    if column is None:
         return
     for row in stand.one_of_each_tenant(Command.UPDATE, *Stance):
-        aim = "write somebody's row, reading none"
-        yield _update(stand, "UPDATE", Form.BLIND, {key[0]: row.key[0]}, aim, stand.alone(row))
+        value = _kept(stand, column, row)
+        if value is not None:
+            aim = "write somebody's row, reading none"
+            yield _update(stand, "UPDATE", Form.BLIND, {column: value}, aim, stand.alone(row))
+
+
+def _a_key_column(stand: Stand) -> str | None:
+    """A column that may be written and says nothing about whose the row is; else one of the primary key."""
+    writable = stand.writable("UPDATE")
+    settables = [c.name for c in stand.relation.columns if c.name in writable and settable(c)]
+    free = [name for name in settables if name not in anchors(stand.relation, stand.tenancy)]
+    free += [name for name in settables if name in stand.relation.primary_key]
+    return next(iter(free), None)
+
+
+def _kept(stand: Stand, column: str, row: Row) -> str | None:
+    """The value that the row already has there, else one that a valid row has."""
+    if column in stand.relation.primary_key:
+        return row.key[stand.relation.primary_key.index(column)]
+    return _constant(stand, column)
 
 
 def _update(
@@ -118,14 +150,17 @@ def _constant(stand: Stand, column: str) -> str | None:
     return None
 
 
-def _first(stand: Stand) -> str:
-    """Any column at all: without the privilege the statement is refused before a value is looked at."""
-    return next(column.name for column in stand.relation.columns if settable(column) and column.name in stand.visible)
-
-
-def _writable(stand: Stand, changes: dict[str, str | None]) -> dict[str, str | None]:
-    """The changes, or nothing where the role lacks the column privilege for one of them."""
-    return changes if stand.writable("UPDATE") >= changes.keys() else {}
+def _witness(stand: Stand) -> Attempt:
+    """Without the privilege the statement is refused before a value is looked at; DEFAULT suits every column."""
+    return Attempt(
+        relation=stand.name,
+        command=Command.UPDATE,
+        channel="UPDATE",
+        form=Form.BLIND,
+        sql=statements.update_default(stand.through, min(stand.visible)),
+        aim="change every row",
+        watch=stand.watch,
+    )
 
 
 def _drafts_elsewhere(stand: Stand, own: Row) -> Iterator[Draft]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tenantproof.channels import statements
-from tenantproof.channels.columns import anchors, harmless, settable
+from tenantproof.channels.columns import anchors, harmless, insertable, settable
 from tenantproof.channels.registry import channel
 from tenantproof.channels.stand import Stand
 from tenantproof.core.attempt import Attempt, Form
@@ -34,7 +34,9 @@ def overwrite_rows(stand: Stand) -> Iterator[Attempt]:
     if draft is None or not changed:
         return
     for row in stand.one_of_each_tenant(Command.UPDATE, Stance.FORBIDDEN):
-        values = {**_mine(stand, draft), **dict(zip(key, row.key, strict=True))}
+        values = insertable(stand, {**_mine(stand, draft), **dict(zip(key, row.key, strict=True))})
+        if not values.keys() >= {*key, *changed}:
+            continue
         yield Attempt(
             relation=stand.name,
             command=Command.UPDATE,
