@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
@@ -380,3 +381,19 @@ class TestLostConnection:
                 wire.restart(())
 
         assert isinstance(in_time(work), psycopg.OperationalError)
+
+
+def test_ctrl_c_stays_ctrl_c(connect: Connect) -> None:
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            _interrupted(connect())
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def _interrupted(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    with Wire(connection) as wire:
+        wire.prepare(())
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        wire.run([("SELECT pg_sleep(0.01)",)] * 50)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -262,7 +263,7 @@ class TestAttempts:
 
     def test_a_key_that_may_not_be_read_is_not_asked_for(self) -> None:
         (read,) = CHANNELS["READ"].attempts(stand(frozenset({("SELECT", "note"), ("SELECT", "org")})))
-        assert read.sql == 'SELECT "org"::text, "note"::text FROM "public"."seats"'
+        assert read.sql == 'SELECT "org"::text FROM "public"."seats"'
 
     def test_the_stage_keeps_what_makes_the_persona_who_it_is(self) -> None:
         before = stand()
@@ -424,3 +425,50 @@ class TestHarmless:
     def test_unchecked_columns_come_first(self) -> None:
         relation = table("id", "mood", "note", constraints=(key("c", ConstraintKind.CHECK, "mood"),))
         assert plain_columns(relation) == ("note", "mood")
+
+
+@pytest.mark.parametrize("odd", [column("id", 1, identity="a"), column("id", 1, generated=True)])
+def test_a_table_without_a_settable_column_is_still_asked(odd: Column) -> None:
+    at = stand(frozenset())
+    relation = replace(at.relation, columns=(odd,))
+    assert list(CHANNELS["UPDATE"].attempts(replace(at, relation=relation, visible=frozenset({"id"}))))
+
+
+def test_a_view_that_renames_every_column_is_still_asked() -> None:
+    assert list(CHANNELS["UPDATE"].attempts(replace(stand(frozenset()), visible=frozenset({"doc_id", "name"}))))
+
+
+@pytest.mark.parametrize("id", ["UPSERT-OVERWRITE", "MEMBER-JOIN", "INSERT"])
+def test_column_grants_for_insert(id: str) -> None:
+    granted = {"id", "org", "who"}
+    held = frozenset(("INSERT", name) for name in granted) | {("UPDATE", None), ("SELECT", None)}
+    for attempt in CHANNELS[id].attempts(stand(held)):
+        named = attempt.sql.partition("(")[2].partition(")")[0].split(", ")
+        assert {name.strip('"') for name in named} <= granted
+
+
+def test_moves_take_only_granted_columns() -> None:
+    held = frozenset({("UPDATE", "org"), ("SELECT", None)})
+    moves = list(CHANNELS["UPDATE-MOVE"].attempts(stand(held)))
+    assert moves
+    assert all('"who"' not in attempt.sql for attempt in moves)
+
+
+def test_keys_move_together_in_any_order() -> None:
+    relation = table(
+        "id",
+        "org",
+        "flow",
+        "version",
+        constraints=(
+            key("two", ConstraintKind.FOREIGN, "flow", "version", refers="v"),
+            key("one", ConstraintKind.FOREIGN, "org", "flow", refers="f"),
+        ),
+    )
+    moved = bearings(relation, ORG, draft(dict.fromkeys(relation.column_names, "x")))
+    assert set(moved) == {"org", "flow", "version"}
+
+
+def test_a_column_name_inside_another_is_no_anchor() -> None:
+    tenancy = Tenancy(tenant=Locator(sql="org_id::text"))
+    assert anchors(table("id", "org_id", "note"), tenancy) == {"org_id"}

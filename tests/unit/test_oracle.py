@@ -167,7 +167,6 @@ class TestWhichLineSpeaks:
         pytest.param(BY_BOTH, TENANT, COLLEAGUES, REQUIRED, id="tenant-colleagues"),
         pytest.param(BY_BOTH, TENANT, FOREIGN, FORBIDDEN, id="tenant-foreign"),
         pytest.param(BY_BOTH, TENANT, STRAY, FORBIDDEN, id="tenant-foreign-though-mine"),
-        pytest.param(BY_BOTH, TENANT, SYSTEM, ALLOWED, id="tenant-system-undecided"),
         pytest.param(BY_BOTH, ALL, FOREIGN, REQUIRED, id="all-foreign"),
         pytest.param(BY_BOTH, ALL, SYSTEM, REQUIRED, id="all-system"),
         pytest.param(BY_OWNER, OWN, LOOSE, REQUIRED, id="owner-only-own"),
@@ -231,7 +230,8 @@ def test_a_predicate_holds_only_where_the_row_has_its_flag() -> None:
         (SystemRows.PRIVATE, MEMBER, Command.SELECT, FORBIDDEN),
         (SystemRows.PRIVATE, MEMBER, Command.DELETE, FORBIDDEN),
         (SystemRows.UNDECIDED, MEMBER, Command.SELECT, ALLOWED),
-        (SystemRows.UNDECIDED, ANON, Command.DELETE, ALLOWED),
+        (SystemRows.UNDECIDED, ANON, Command.DELETE, FORBIDDEN),
+        (SystemRows.UNDECIDED, MEMBER, Command.UPDATE, FORBIDDEN),
     ],
 )
 def test_system_rows(declared: SystemRows, persona: Persona, command: Command, expected: Stance) -> None:
@@ -463,3 +463,17 @@ def test_law_a_partition_is_never_promised_more_than_its_root(
     asked = oracle(tenancy, lines, partitions={PART: NOTES})
     root = asked.stance(persona, NOTES, command, row)
     assert asked.stance(persona, PART, command, row) is min(root, ALLOWED)
+
+
+@pytest.mark.parametrize(("tenancy", "row"), [(BY_OWNER, LOOSE), (SHARED, SYSTEM)])
+def test_tenant_for_every_table_leaves_tables_without_a_tenant_alone(tenancy: Tenancy, row: Row) -> None:
+    asked = oracle(tenancy, [line(TENANT, table=None, breadth=1)])
+    assert asked.stance(MEMBER, NOTES, Command.SELECT, row) is not FORBIDDEN
+
+
+def test_ones_own_row_in_no_tenant_is_not_forbidden_by_tenant() -> None:
+    for declared in (SystemRows.PRIVATE, SystemRows.SHARED):
+        tenancy = replace(BY_BOTH, system_rows=declared)
+        for command in Command:
+            own, wide = (stance(tenancy, [scope], MEMBER, LOOSE, command) for scope in (OWN, TENANT))
+            assert own <= wide

@@ -444,7 +444,7 @@ def test_law_a_change_of_a_forbidden_row_is_a_leak_whatever_else_was_observed(
         Change(relation=NOTES, before=row, after=after)
         for row in WORLD
         for after in (None, row)
-        if asked.oracle.stance(asked.persona, NOTES, Command.UPDATE, row) is Stance.FORBIDDEN
+        if asked.oracle.stance(asked.persona, NOTES, asked.command, row) is Stance.FORBIDDEN
     ]
     for change in forbidden:
         mixed = [*outcomes[:where], ended(PASSED, change), *outcomes[where:]]
@@ -474,3 +474,16 @@ def test_private_system_rows_are_at_stake() -> None:
     asked = question(Command.SELECT, None, (Row(key=("1",)),), tenancy=tenancy)
     assert judge_read(asked, read(NOTHING), ()).verdict is ISOLATED
     assert judge_read(asked, read(PASSED), asked.rows).verdict is LEAK
+
+
+def test_a_constraint_on_ones_own_staged_row_is_no_leak() -> None:
+    outcomes = [ended(PASSED, *deleted(OURS)), ended(UNIQUE, alone=MINE, control=PASSED)]
+    assert judge_change(question(Command.DELETE), outcomes).verdict is not LEAK
+
+
+def test_the_second_round_settles_a_blind_refusal() -> None:
+    outcomes = [
+        *(ended(PASSED, *deleted(row), alone=row, control=PASSED) for row in (MINE, OURS)),
+        *(ended(NOTHING, alone=row, control=PASSED) for row in (THEIRS, THEIRS_TOO)),
+    ]
+    assert judge_change(question(Command.DELETE), outcomes).verdict is ISOLATED

@@ -98,6 +98,13 @@ class Stand:
             kept += [other.key for other in self.rows if self._is_mine(other) and other.key != row.key]
         return Stage(relation=self.name, key_columns=self.key_columns, keep=tuple(kept), clear=self.referring)
 
+    @property
+    def one_of_mine(self) -> Row | None:
+        """A row that belongs to the persona or to their tenant, whatever they may do with it; their own first."""
+        me = self.persona.user_id
+        own = [row for row in self.rows if row.tenant in self.own_tenants or (me is not None and row.owner == me)]
+        return min(own, key=lambda row: row.owner != me, default=None)
+
     def without(self, key: Key) -> Stage:
         """The stage from which the row with this key is gone."""
         kept = tuple(row.key for row in self.rows if row.key != key)

@@ -33,8 +33,8 @@ PRECEDENCE = (
     "READ",
     "INSERT",
     "UPDATE",
-    "UPDATE-STEAL",
     "UPDATE-MOVE",
+    "UPDATE-STEAL",
     "UPSERT-OVERWRITE",
     "DELETE",
 )
@@ -194,9 +194,27 @@ def _severity(witnesses: Sequence[Witness], reach: Reach) -> Severity:
     everything = [(w.judged, v) for w in witnesses for v in w.judged.judgement.violations]
     if any(v.outcome.attempt.channel in ("MEMBER-PROMOTE", "MEMBER-JOIN") for _, v in everything):
         return Severity.CRITICAL
-    if any(_crosses(judged, violation.row) for judged, violation in everything):
+    if any(_gains_membership(judged, violation) for judged, violation in everything):
+        return Severity.CRITICAL
+    if any(_crosses(judged, row) for judged, violation in everything for row in _touched(violation)):
         return Severity.CRITICAL if reach is Reach.API else Severity.HIGH
     return Severity.MEDIUM
+
+
+def _touched(violation: Violation) -> tuple[Row, ...]:
+    """The row in question, as it was and as it became."""
+    change = violation.change
+    states = (violation.row, change.before, change.after) if change is not None else (violation.row,)
+    return tuple(row for row in states if row is not None)
+
+
+def _gains_membership(judged: Judged, violation: Violation) -> bool:
+    """Whether the persona now stands in a membership table for a tenant that is not theirs."""
+    stand, change = judged.stand, violation.change
+    after = change.after if change is not None else None
+    if after is None or stand.persona.user_id is None or after.owner != stand.persona.user_id:
+        return False
+    return stand.membership is not None and after.tenant not in stand.own_tenants
 
 
 def _crosses(judged: Judged, row: Row) -> bool:

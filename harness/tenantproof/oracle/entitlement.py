@@ -137,6 +137,8 @@ class Oracle:
             return _within(scope, persona, home, command, row, tenancy)
         if line.table is not None and scope.kind is ScopeKind.TENANT and tenancy.owner is not None:
             return Stance.REQUIRED if home is not None and home in self.people.get(row.owner, ()) else Stance.FORBIDDEN
+        if line.table is not None:
+            return Stance.FORBIDDEN
         # A line for every table says nothing about tables that know no tenant (or no owner): the border holds.
         return self._border(persona, home, relation, command, row, tenancy)
 

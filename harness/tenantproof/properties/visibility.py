@@ -127,12 +127,12 @@ def judge_change(question: Question, outcomes: Sequence[Outcome]) -> Judgement:
     if broken and not reached:
         return Judgement(verdict=Verdict.ERROR, reason=broken, missing=missing)
     if missing:
-        return _explain_missing(outcomes, missing, len(reached))
+        return _explain_missing(question, outcomes, missing, len(reached))
     if question.nothing_at_stake:
         return Judgement(
             verdict=Verdict.UNTESTED, reason="there is no row of anybody else that could have been touched"
         )
-    unclear = next((o for o in outcomes if _unclear(o) and _about_any_row(o)), None) or _mute(outcomes)
+    unclear = next((o for o in outcomes if _unclear(question, o) and _about_any_row(o)), None) or _mute(outcomes)
     if unclear is not None:
         return Judgement(verdict=Verdict.UNTESTED, reason=_silence(unclear), reached=len(reached))
     return Judgement(verdict=Verdict.ISOLATED, reached=len(reached))
@@ -244,8 +244,8 @@ def _stance_on(question: Question, change: Change, row: Row) -> Stance:
     application's affair; there the border alone holds.
     """
     if change.relation == question.relation:
-        if row is change.after and question.command is Command.DELETE:
-            return Stance.ALLOWED
+        if question.command is Command.DELETE and row is change.after and change.before is not None:
+            return Stance.ALLOWED  # the row as it was is what counts
         return question.oracle.stance(question.persona, change.relation, question.command, row)
     foreign = set(question.oracle.tenant_ids.values()) - {
         question.oracle.tenant_ids.get(name) for name in question.persona.tenants
@@ -292,9 +292,11 @@ def _broken(outcomes: Iterable[Outcome]) -> str:
     return ""
 
 
-def _explain_missing(outcomes: Iterable[Outcome], missing: tuple[Row, ...], reached: int) -> Judgement:
+def _explain_missing(
+    question: Question, outcomes: Iterable[Outcome], missing: tuple[Row, ...], reached: int
+) -> Judgement:
     """Over-blocked, unless something other than a policy may be what refused: then nobody can tell."""
-    unclear = next((outcome for outcome in outcomes if _unclear(outcome)), None)
+    unclear = next((outcome for outcome in outcomes if _unclear(question, outcome)), None)
     if unclear is not None:
         return Judgement(verdict=Verdict.UNTESTED, missing=missing, reached=reached, reason=_silence(unclear))
     return Judgement(verdict=Verdict.OVERBLOCKED, missing=missing, reached=reached)
@@ -306,13 +308,19 @@ def _about_any_row(outcome: Outcome) -> bool:
     return attempt.form in (Form.BLIND, Form.FILTERED) and attempt.row is None and attempt.goal is None
 
 
-def _unclear(outcome: Outcome) -> bool:
+def _unclear(question: Question, outcome: Outcome) -> bool:
     """Whether the attempt was refused in a way that says nothing about policies.
 
-    A row that was alone on the stage and that only the persona could not touch was refused for who they are.
+    A row that was alone on the stage and that only the persona could not touch was refused for who they are; one that
+    they may touch, and that only a constraint kept as it was, had been let through.
     """
-    refused = outcome.observation.refused and not outcome.observation.denied
-    return refused and not (outcome.attempt.stage is not None and _control_passed(outcome))
+    if not outcome.observation.refused or outcome.observation.denied:
+        return False
+    row = _on_stage(question, outcome.attempt)
+    if row is None:
+        return True
+    let_through = outcome.observation.passed_policy and question.stance(row) is not Stance.FORBIDDEN
+    return not let_through and not _control_passed(outcome)
 
 
 def _silence(outcome: Outcome) -> str:

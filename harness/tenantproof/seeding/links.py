@@ -88,6 +88,7 @@ class Links:
         if all(column in values for column in key.columns):
             return found
         found = self._of_tenant([row for row in found if row.owner not in self._spares], want)
+        found = [row for row in found if not row.childless] or found
         return self._of_owner(found, key, want, attempt)
 
     def _of_tenant(self, rows: list[SeedRow], want: Want) -> list[SeedRow]:

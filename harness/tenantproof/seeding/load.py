@@ -7,7 +7,8 @@ order; NOT NULL, CHECK, UNIQUE and EXCLUDE are still enforced (PostgreSQL, "Clie
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -19,17 +20,18 @@ from tenantproof.core.world import Unseeded
 from tenantproof.seeding.paths import fragment, table_name
 from tenantproof.seeding.plan import Plan, TablePlan
 from tenantproof.seeding.repair import Repairs
-from tenantproof.seeding.rows import is_serial
-from tenantproof.seeding.store import SeedRow, Store, Values
+from tenantproof.seeding.rows import Builder, is_serial
+from tenantproof.seeding.store import SeedRow, Store
+from tenantproof.seeding.variety import like, variants
 
 
 def load(
-    connection: psycopg.Connection[Any], plan: Plan, store: Store, learn: Callable[[QName, Values], None]
+    connection: psycopg.Connection[Any], plan: Plan, store: Store, builders: Mapping[QName, Builder]
 ) -> list[Unseeded]:
     """
     Write every row that is not there yet; a row that the database refuses is dropped, with those that need it.
 
-    *learn* is told which values a table's refused rows needed to be accepted.
+    The table's builder is told what its refused rows needed to be accepted.
     """
     refused: list[Unseeded] = []
     dropped: dict[QName, list[SeedRow]] = {}
@@ -42,11 +44,11 @@ def load(
         fresh = [row for row in store.of(table.name) if not row.existing]
         if fresh and not _copy(connection, table, fresh):
             repairs = Repairs(table)
-            for row, error in _insert_each(connection, table, fresh, repairs):
+            for row, error in _insert_each(connection, table, fresh, repairs, builders[table.name]):
                 store.rows[table.name].remove(row)
                 dropped[table.name].append(row)
                 refused.append(_unseeded(table, row, error))
-            learn(table.name, repairs.learned)
+            builders[table.name].learn(repairs.learned)
     _set_sequences(connection, plan)
     connection.execute("SET LOCAL session_replication_role = origin")
     return _once(refused)
@@ -91,16 +93,39 @@ def _copy(connection: psycopg.Connection[Any], table: TablePlan, rows: Sequence[
 
 
 def _insert_each(
-    connection: psycopg.Connection[Any], table: TablePlan, rows: Iterable[SeedRow], repairs: Repairs
+    connection: psycopg.Connection[Any],
+    table: TablePlan,
+    rows: Iterable[SeedRow],
+    repairs: Repairs,
+    builder: Builder,
 ) -> list[tuple[SeedRow, psycopg.Error]]:
     failed = []
+    mended: dict[int, SeedRow] = {}
     for row in rows:
+        if row.mix in mended:
+            row.values |= like(mended[row.mix], row)
         error = _insert(connection, table, row)
+        if error is not None and _settle(connection, table, row, repairs, error):
+            mended[row.mix] = row
+            builder.adopt(row)
+            error = None
         if error is not None:
             error = repairs.mend(row, error, lambda changed: _insert(connection, table, changed))
         if error is not None:
             failed.append((row, error))
     return failed
+
+
+def _settle(
+    connection: psycopg.Connection[Any], table: TablePlan, row: SeedRow, repairs: Repairs, error: psycopg.Error
+) -> bool:
+    """Change a refused row to its first variant that goes in; whether there is one."""
+    for change in variants(row, repairs.concerned(error)):
+        changed = replace(row, values=row.values | change)
+        if _insert(connection, table, changed) is None:
+            row.values |= change
+            return True
+    return False
 
 
 def _insert(connection: psycopg.Connection[Any], table: TablePlan, row: SeedRow) -> psycopg.Error | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import graphlib
 import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from tenantproof.core.catalog import Catalog, Constraint, ConstraintKind, Relation
 from tenantproof.core.model import Locator, Membership, Platform, QName, Scenario, Tenancy
@@ -14,6 +14,8 @@ from tenantproof.seeding.store import UniqueKey
 
 AUTH_USERS = QName("auth", "users")
 AUTH_IDENTITIES = QName("auth", "identities")
+_SERVICE_SCHEMAS = frozenset({"auth", "storage", "realtime", "vault", "extensions"})
+"""Tables of Supabase's own services: what their columns may hold together is known to the services alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,13 @@ class TablePlan:
     """Columns in any unique index, expressions included."""
     varied: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Columns that a `where:` scope names, with the literals it compares them with: their values alternate."""
+    varies: bool = False
+    """Whether its rows differ in their states: not rows of tenants, users and memberships, nor of platform services."""
+    referenced: frozenset[str] = frozenset()
+    """Columns that foreign keys refer to."""
+    has_children: bool = False
+    only_child: bool = False
+    """Whether one of its rows can have one row only in a table that refers to it."""
 
     @property
     def name(self) -> QName:
@@ -54,6 +63,16 @@ class TablePlan:
     def owner_column(self) -> str | None:
         """The column that holds the owner's user id itself."""
         return _single(self.tenancy.owner) or next((m.user for m in self.memberships), None) or self.user_column
+
+    @property
+    def locating(self) -> frozenset[str]:
+        """Columns that say whose a row is: where paths begin, what expressions read, what memberships name."""
+        found = {column for m in self.memberships for column in (m.user, m.tenant, m.role) if column}
+        for locator in (self.tenancy.tenant, self.tenancy.owner):
+            if locator is not None:
+                found |= {locator.path[0]} if locator.path else set(identifiers_in(locator.sql))
+        found |= {column for column in (self.tenant_column, self.owner_column) if column}
+        return frozenset(found)
 
     @property
     def one_per_owner(self) -> bool:
@@ -88,7 +107,10 @@ def make_plan(catalog: Catalog, scenario: Scenario, tenancy: Mapping[QName, Tena
     names = _tables_to_fill(catalog, scenario, tenants, users)
     order, late = _order(catalog, names, _bound_columns(scenario, tenancy))
     tables = tuple(
-        _table_plan(catalog.relations[name], scenario, tenancy.get(name, Tenancy()), late, tenants, users)
+        _with_children(
+            _table_plan(catalog.relations[name], scenario, tenancy.get(name, Tenancy()), late, tenants, users),
+            [catalog.relations[other] for other in order],
+        )
         for name in order
     )
     return Plan(
@@ -231,6 +253,18 @@ def _table_plan(
         unique=unique,
         unique_columns=columns,
         varied=_varied(relation, scenario),
+        varies=_may_vary(relation.name, scenario) and not (memberships or relation.name in (tenants, *users)),
+    )
+
+
+def _with_children(table: TablePlan, relations: Sequence[Relation]) -> TablePlan:
+    keys = [(r, key) for r in relations for key in r.foreign_keys if key.references == table.name]
+    special = table.is_tenants or bool(table.memberships) or table.user_column is not None
+    return replace(
+        table,
+        referenced=frozenset(column for _, key in keys for column in key.ref_columns),
+        has_children=bool(keys) and not special,
+        only_child=any(set(u.columns) <= set(key.columns) for r, key in keys for u in _unique(r)[0]),
     )
 
 
@@ -261,6 +295,10 @@ def _unique(relation: Relation) -> tuple[tuple[UniqueKey, ...], frozenset[str]]:
     exclusion = (c for c in relation.constraints if c.kind is ConstraintKind.EXCLUSION)
     columns |= {column for constraint in exclusion for column in constraint.columns}
     return tuple(keys.values()), frozenset(columns)
+
+
+def _may_vary(name: QName, scenario: Scenario) -> bool:
+    return name.schema in scenario.database.schemas and name.schema not in _SERVICE_SCHEMAS
 
 
 def _varied(relation: Relation, scenario: Scenario) -> dict[str, tuple[str, ...]]:

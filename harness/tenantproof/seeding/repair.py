@@ -32,6 +32,10 @@ class Repairs:
         """What the last mended row needed."""
         return self._learned[-1] if self._learned else {}
 
+    def concerned(self, error: psycopg.Error) -> frozenset[str]:
+        """The columns that a refusal is about."""
+        return self._concerned(error)[1]
+
     def mend(
         self, row: SeedRow, error: psycopg.Error, insert: Callable[[SeedRow], psycopg.Error | None]
     ) -> psycopg.Error | None:

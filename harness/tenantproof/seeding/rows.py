@@ -20,6 +20,7 @@ from tenantproof.seeding.meaning import is_person
 from tenantproof.seeding.plan import TablePlan
 from tenantproof.seeding.samples import Samples, Slot, fit
 from tenantproof.seeding.store import SeedRow, Store, UniqueKeys, Values
+from tenantproof.seeding.variety import Kind, Option, mixes, pinned_columns
 
 _ATTEMPTS = 60
 _FEW = 3
@@ -41,6 +42,8 @@ class Want:
     fixed: Mapping[str, str | None] = field(default_factory=dict)
     actor: str | None = None
     turn: int = 0
+    childless: bool = False
+    """Whether no other row should refer to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +80,16 @@ class Builder:
         self._first_serial = {c.name: self._highest(c.name) for c in table.relation.columns if is_serial(c)}
         self._key_columns = self._keyed()
         self._learned: Values = {}
+        self._mixes = list(mixes(table, pinned_columns(table, self._templates, tenant_columns)))
 
     def build(self, want: Want, keys: Sequence[Constraint]) -> SeedRow | Impossible:
         """A new row, with these foreign keys bound; its unique keys are taken from now on."""
         problem = Impossible("23505", "every combination of a unique key is taken")
         for attempt in range(_ATTEMPTS):
             self._number += 1
+            row = self._new_row(want)
             try:
-                values = self._values(want, keys, attempt)
+                values = self._values(row, want, keys, attempt)
             except NoParent as error:
                 problem = Impossible("23503", str(error))
                 if self.table.rules.alternatives and attempt < 2 * _FEW:
@@ -96,7 +101,8 @@ class Builder:
                     break
             elif all(_holds(rule, values) for rule in self.table.rules.comparisons):
                 self._taken.take(values)
-                return SeedRow(values=values, tenant=want.tenant, owner=want.owner)
+                row.values = values
+                return row
         return problem
 
     @property
@@ -111,6 +117,18 @@ class Builder:
     def learn(self, values: Values) -> None:
         """Values that the database asked for: rows to come have them too."""
         self._learned = values
+
+    @property
+    def variety(self) -> int:
+        """How many rows of a tenant differ from each other."""
+        return len(self._mixes)
+
+    def adopt(self, row: SeedRow) -> None:
+        """The database wanted another mix than this row's: rows to come have what it has now."""
+        mix = self._mixes[row.mix]
+        for name in row.plain:
+            value = row.values.get(name)
+            mix[name] = Kind.FILLED if value is not None and value == row.filled.get(name) else value
 
     def bind_late(self) -> None:
         """Point the foreign keys of a cycle at rows, now that all tables have theirs."""
@@ -128,7 +146,11 @@ class Builder:
         """Columns that no retry would change."""
         return frozenset(self._fixed(want))
 
-    def _values(self, want: Want, keys: Sequence[Constraint], attempt: int) -> Values:
+    def _new_row(self, want: Want) -> SeedRow:
+        mix = want.turn % len(self._mixes)
+        return SeedRow(values={}, tenant=want.tenant, owner=want.owner, mix=mix, childless=want.childless)
+
+    def _values(self, row: SeedRow, want: Want, keys: Sequence[Constraint], attempt: int) -> Values:
         values = self._fixed(want)
         absent = self._absent(values, want.turn + attempt)
         values |= dict.fromkeys(absent)
@@ -137,6 +159,8 @@ class Builder:
         for column in self.table.relation.columns:
             if column.name not in values and not column.generated and column.name not in own_keys:
                 self._fill(values, column, want, attempt)
+                if attempt < _FEW and column.name in values:
+                    self._vary(row, values, column, want)
         for column_name, referred in own_keys.items():
             values[column_name] = values.get(referred)
         values |= {name: value for name, value in self._learned.items() if name not in self._templates}
@@ -152,6 +176,32 @@ class Builder:
         if made is None and column.not_null and column.default is not None:
             return
         values[column.name] = made
+
+    def _vary(self, row: SeedRow, values: Values, column: Column, want: Want) -> None:
+        """Give the column what the row's mix says, and remember what it would hold otherwise."""
+        mix = self._mixes[row.mix]
+        if column.name not in mix:
+            return
+        plain = values[column.name]
+        if not column.not_null:
+            made = plain if plain is not None else self._samples.made(self._slot(column, want, 0))
+            if made is None:
+                return
+            row.filled[column.name] = made
+        row.plain[column.name] = plain
+        values[column.name] = self._chosen(mix[column.name], row, column, want)
+
+    def _chosen(self, option: Option, row: SeedRow, column: Column, want: Want) -> str | None:
+        match option:
+            case Kind.PLAIN:
+                return row.plain[column.name]
+            case Kind.FILLED:
+                return row.filled.get(column.name, row.plain[column.name])
+            case Kind.MADE:
+                slot = self._slot(column, want, 0)
+                return self._samples.made(slot)
+            case _:
+                return option
 
     def _late_columns(self, values: Values) -> frozenset[str]:
         return frozenset(c for key in self.table.late for c in key.columns if c not in values)

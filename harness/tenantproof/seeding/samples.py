@@ -91,6 +91,10 @@ class Samples:
             return default
         return self._made(slot)
 
+    def made(self, slot: Slot) -> str | None:
+        """A value that is neither the default nor NULL, if one can be made."""
+        return self._choice(slot) or self._made(slot)
+
     def _choice(self, slot: Slot) -> str | None:
         """One of the few values that a list, an enum or a flag leaves; retries draw, so that all pairs come up."""
         allowed = slot.hints.choices or slot.column.enum_values

@@ -57,7 +57,7 @@ def seed(
     tenanted = Tenanted(tables=_tenanted(plan), tenants=plan.tenants)
     builders = _builders(plan, catalog, cast, store, Samples(seed=seed, clock=clock), tenancy)
     unmade = _build_rows(plan, cast, store, builders, tenanted)
-    refused = load(connection, plan, store, lambda name, values: builders[name].learn(values))
+    refused = load(connection, plan, store, builders)
     refused += refresh_views(connection, catalog, scenario.database.schemas)
     after = read_keys(connection, plan)
     connection.commit()
@@ -80,7 +80,7 @@ def seed(
         personas=cast.personas,
         drafts=drafts,
         seeded_keys={name: keys - found.get(name, frozenset()) for name, keys in after.items()},
-        unseeded=(*unmade, *refused, *undrafted),
+        unseeded=tuple(dict.fromkeys((*unmade, *refused, *undrafted))),
     )
 
 
@@ -151,7 +151,7 @@ def _fill(table: TablePlan, cast: Cast, store: Store, builder: Builder, tenanted
     """Make the rows of one table; a tenant that got none, and has none, is reported."""
     problems: dict[str | None, Impossible] = {}
     builder.start()
-    for want in rows_wanted(table, cast, store, tenanted, builder.slot_count):
+    for want in rows_wanted(table, cast, store, tenanted, builder.slot_count, builder.variety):
         made = builder.build(want, table.early)
         if isinstance(made, Impossible):
             problems.setdefault(want.tenant, made)

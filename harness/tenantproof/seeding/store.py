@@ -21,6 +21,14 @@ class SeedRow:
     existing: bool = False
     member: bool = False
     """Whether the owner is one of the tenant's members."""
+    plain: Values = field(default_factory=dict)
+    """What the columns that vary would hold if they did not."""
+    filled: Values = field(default_factory=dict)
+    """Values for those of them that may be empty."""
+    mix: int = 0
+    """Which of its table's mixes the row has."""
+    childless: bool = False
+    """Whether no other row should refer to it."""
 
 
 @dataclass(slots=True)

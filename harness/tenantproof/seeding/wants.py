@@ -29,9 +29,11 @@ class Tenanted:
         return table.name in self.tables
 
 
-def rows_wanted(table: TablePlan, cast: Cast, store: Store, tenanted: Tenanted, slots: int) -> Iterator[Want]:
-    """The rows to seed, in a fixed order."""
-    few = max(_FEW, table.tenancy.rows, min(slots, _MOST_PARTITIONS))
+def rows_wanted(
+    table: TablePlan, cast: Cast, store: Store, tenanted: Tenanted, slots: int, variety: int
+) -> Iterator[Want]:
+    """The rows to seed, in a fixed order; *slots* are the table's partitions, *variety* its kinds of rows."""
+    few = max(_FEW, table.tenancy.rows, min(slots, _MOST_PARTITIONS), variety) + table.only_child
     if table.memberships:
         for membership in table.memberships:
             yield from _memberships(table, membership, cast, store, tenanted)
@@ -43,7 +45,7 @@ def rows_wanted(table: TablePlan, cast: Cast, store: Store, tenanted: Tenanted, 
         yield from _tenant_rows(table, cast, few)
         yield from _system_rows(table, cast)
     elif table.by_owner:
-        yield from _owner_rows(cast, few)
+        yield from _owner_rows(table, cast, few)
     else:
         missing = max(0, few - len(store.of(table.name)))
         for turn in range(missing):
@@ -157,10 +159,11 @@ def _users(table: TablePlan, column: str, cast: Cast, store: Store) -> Iterator[
 def _tenant_rows(table: TablePlan, cast: Cast, few: int) -> Iterator[Want]:
     for tenant in cast.tenant_ids:
         members = cast.members(tenant)
-        count = max(few, len(members)) if table.by_owner else few
+        # The row that nothing refers to is one more: rows that belong to its owner need a parent of that owner.
+        count = max(few, len(members) + table.has_children) if table.by_owner else few
         for turn in range(count):
             owner = members[turn % len(members)].user_id if table.by_owner and members else None
-            yield Want(tenant=tenant, owner=owner, turn=turn)
+            yield Want(tenant=tenant, owner=owner, turn=turn, childless=table.has_children and turn == count - 1)
 
 
 def _system_rows(table: TablePlan, cast: Cast) -> Iterator[Want]:
@@ -181,10 +184,12 @@ def _has_path(table: TablePlan) -> bool:
     return table.tenancy.tenant is not None and bool(table.tenancy.tenant.path)
 
 
-def _owner_rows(cast: Cast, few: int) -> Iterator[Want]:
+def _owner_rows(table: TablePlan, cast: Cast, few: int) -> Iterator[Want]:
     for turn, persona in enumerate(cast.users):
         yield Want(owner=persona.user_id, turn=turn)
     for tenant in cast.tenant_ids:
         members = cast.members(tenant)
-        for turn in range(len(members), few if members else 0):
-            yield Want(owner=members[turn % len(members)].user_id, turn=turn)
+        count = max(few, len(members) + table.has_children) if members else 0
+        for turn in range(len(members), count):
+            owner = members[turn % len(members)].user_id
+            yield Want(owner=owner, turn=turn, childless=table.has_children and turn == count - 1)

@@ -50,7 +50,7 @@ def move_rows(stand: Stand) -> Iterator[Attempt]:
     so a member can hand one of their rows to another tenant: planted data, or a row that vanishes from its own."""
     if not stand.holds("UPDATE"):
         return
-    own = next(stand.rows_with(Command.UPDATE, Stance.REQUIRED, Stance.ALLOWED), None)
+    own = next(stand.rows_with(Command.UPDATE, Stance.REQUIRED, Stance.ALLOWED), None) or stand.one_of_mine
     if own is None:
         return
     for draft in _drafts_elsewhere(stand, own):
