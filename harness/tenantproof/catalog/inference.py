@@ -163,8 +163,8 @@ def _decide(structure: _Structure, name: QName) -> Tenancy | None:
         tenant, owner = _of_view(structure, relation)
     else:
         tenant, owner = _tenant_path(structure, name), _owner(structure, relation)
-    if not tenant and not owner:
-        return None
+    if not tenant and (not owner or _ways(structure, relation)):
+        return None  # no way to a tenant and no owner; or several ways, and then an owner alone would mislead
     return Tenancy(tenant=Locator(path=tenant) if tenant else None, owner=Locator(path=owner) if owner else None)
 
 
@@ -185,8 +185,22 @@ def _tenant_path(structure: _Structure, name: QName) -> tuple[str, ...]:
     firm = _firm_columns(structure, table)
     if firm:
         return firm if len(firm) == 1 else ()
-    ways = [key for key in _firm_keys(table) if key.references in structure.reaching]
+    ways = _ways(structure, table)
     return _along(structure, ways) if ways else _nullable_column(structure, table)
+
+
+def _ways(structure: _Structure, table: Relation) -> list[Constraint]:
+    """The NOT NULL foreign keys that lead towards a tenant.  A table whose tenant is an expression is no step."""
+    return [
+        key
+        for key in _firm_keys(table)
+        if key.references in structure.reaching and not _by_expression(structure, key.references)
+    ]
+
+
+def _by_expression(structure: _Structure, name: QName | None) -> bool:
+    declared = structure.declared.get(name) if name is not None else None
+    return declared is not None and declared.tenant is not None and not declared.tenant.path
 
 
 def _along(structure: _Structure, ways: Sequence[Constraint]) -> tuple[str, ...]:

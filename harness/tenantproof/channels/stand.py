@@ -111,6 +111,7 @@ class Stand:
         return Stage(relation=self.name, key_columns=self.key_columns, keep=kept, clear=self.referring)
 
     def _is_mine(self, row: Row) -> bool:
-        if self.membership is not None:
-            return row.owner == self.persona.user_id
-        return row.tenant in self.own_tenants or (row.owner is not None and row.owner == self.persona.user_id)
+        """Whether the row makes the persona who they are: it names them, or their tenant where no row names people."""
+        if self.membership is not None or self.tenancy.owner is not None:
+            return row.owner is not None and row.owner == self.persona.user_id
+        return row.tenant in self.own_tenants

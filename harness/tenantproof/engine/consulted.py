@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from tenantproof.core.catalog import Catalog, Relation
-from tenantproof.core.model import QName
+from tenantproof.core.model import Command, QName
 
 _READ_FROM = re.compile(
     r'(?:\bFROM\b|\bJOIN\b|,)[\s(]*(?:ONLY\s+)?((?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?)', re.IGNORECASE
@@ -21,9 +21,14 @@ _CALLED = re.compile(r'("[^"]+"|\w+)\s*\(')
 
 
 def consulted_by(catalog: Catalog) -> Mapping[QName, frozenset[QName]]:
-    """relation -> the relations that its policies read, directly or through functions and further policies."""
-    reads = _policy_reads(catalog)
-    return {name: _closure(name, reads) for name in catalog.relations}
+    """relation -> the relations that its policies read, directly or through functions and further policies.
+
+    Policies for INSERT alone do not count: a stage is set for rows that are there.  What is read inside a policy is
+    subject to SELECT policies only.
+    """
+    first = _policy_reads(catalog, frozenset({None, Command.SELECT, Command.UPDATE, Command.DELETE}))
+    then = _policy_reads(catalog, frozenset({None, Command.SELECT}))
+    return {name: _closure(first[name], then) for name in catalog.relations}
 
 
 def written_by(catalog: Catalog, relation: Relation, known: Iterable[QName]) -> tuple[QName, ...]:
@@ -49,8 +54,8 @@ def _sources(catalog: Catalog) -> Mapping[str, str]:
     return sources
 
 
-def _policy_reads(catalog: Catalog) -> Mapping[QName, frozenset[QName]]:
-    """One step: what the policies of each relation read, the functions they call included."""
+def _policy_reads(catalog: Catalog, commands: frozenset[Command | None]) -> Mapping[QName, frozenset[QName]]:
+    """One step: what the policies of each relation for these commands read, the functions they call included."""
     tables: dict[str, set[QName]] = defaultdict(set)
     for name in catalog.relations:
         tables[name.name].add(name)
@@ -59,6 +64,7 @@ def _policy_reads(catalog: Catalog) -> Mapping[QName, frozenset[QName]]:
         name: frozenset(
             table
             for policy in relation.policies
+            if policy.command in commands
             for text in (policy.using, policy.check)
             if text
             for word in _names_read(text, sources)
@@ -89,9 +95,9 @@ def _calls(text: str) -> Iterable[str]:
     return (match.strip('"') for match in _CALLED.findall(text))
 
 
-def _closure(start: QName, reads: Mapping[QName, frozenset[QName]]) -> frozenset[QName]:
+def _closure(start: frozenset[QName], reads: Mapping[QName, frozenset[QName]]) -> frozenset[QName]:
     found: set[QName] = set()
-    todo = list(reads.get(start, ()))
+    todo = list(start)
     while todo:
         name = todo.pop()
         if name not in found:

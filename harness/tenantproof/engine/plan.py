@@ -186,7 +186,7 @@ class Plan:
     def _ours(self, relation: Relation) -> bool:
         if self.scenario.database.platform is not Platform.SUPABASE or relation.name.schema not in PLATFORM_SCHEMAS:
             return True
-        said = set(self.scenario.tables) | {line.table for line in self.scenario.expectations}
+        said = {*self.scenario.tables, *(line.table for line in self.scenario.expectations if line.table)}
         return relation.name in said or _root(self.catalog, relation.name) in said
 
     def _watched(self) -> Iterable[Relation]:

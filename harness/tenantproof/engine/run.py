@@ -12,10 +12,10 @@ import psycopg
 from tenantproof.catalog.inference import infer_tenancy
 from tenantproof.catalog.introspection import introspect
 from tenantproof.core.catalog import Catalog
-from tenantproof.core.errors import NothingToCheck, ScenarioError
+from tenantproof.core.errors import NothingToCheck, Problem, ScenarioError
 from tenantproof.core.events import CellChecked, Event, FindingRaised, PhaseStarted, RunFinished
 from tenantproof.core.finding import CellResult, Finding, Verdict
-from tenantproof.core.model import Command, Persona, QName, Scenario, Tenancy
+from tenantproof.core.model import Command, Persona, QName, Scenario, ScopeKind, Tenancy
 from tenantproof.core.ports import Handle, Identity
 from tenantproof.core.report import Report, Timing
 from tenantproof.core.version import VERSION
@@ -66,6 +66,9 @@ def check(handle: Handle, scenario: Scenario, *, seed: int, patches: Sequence[st
         if problems:
             raise ScenarioError(problems)
         tenancy = infer_tenancy(catalog, scenario)
+        unanswered = unanswerable(scenario, tenancy)
+        if unanswered:
+            raise ScenarioError(unanswered)
         clock.lap("catalog")
         yield PhaseStarted("seeding tenants, users and rows")
         plan = _seed(connection, catalog, scenario, tenancy, seed)
@@ -90,6 +93,29 @@ def check(handle: Handle, scenario: Scenario, *, seed: int, patches: Sequence[st
     report = _report(handle, scenario, plan, cells, findings, seed, statements)
     timing = _timing(started_at, clock, run)
     yield RunFinished(replace(report, timing=timing, patches=tuple(patches)))
+
+
+def unanswerable(scenario: Scenario, tenancy: Mapping[QName, Tenancy]) -> list[Problem]:
+    """`expect` lines that ask for an owner or a tenant where nobody knows how to find one."""
+    found: dict[tuple[object, ...], Problem] = {}
+    for line in scenario.expectations:
+        known = tenancy.get(line.table) if line.table is not None else None
+        if known is None or line.place is None:
+            continue
+        for scope in line.scopes:
+            missing = scope.kind is ScopeKind.OWN and known.owner is None
+            missing |= scope.kind is ScopeKind.TENANT and known.tenant is None and known.owner is None
+            if missing:
+                what = "owner" if scope.kind is ScopeKind.OWN else "tenant"
+                found[line.place, what] = Problem(
+                    path=line.place.path,
+                    line=line.place.line,
+                    column=line.place.column,
+                    code=f"no-{what}",
+                    message=f"expect says '{scope}' for {line.table}, and nobody knows the {what} of its rows",
+                    hint=f"declare it: tables: {{{line.table}: {{{what}: COLUMN}}}}",
+                )
+    return list(found.values())
 
 
 def _seed(

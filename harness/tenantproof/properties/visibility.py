@@ -210,15 +210,15 @@ def _trespasses(question: Question, outcome: Outcome) -> Iterable[Violation]:
         if change.after is not None and _reaches_goal(outcome.attempt, change):
             yield Violation(outcome=outcome, row=change.after, change=change)
             continue
-        for row in (change.before, change.after):
-            if row is not None and _stance_on(question, change, row) is Stance.FORBIDDEN:
+        for row in _at_stake(question, change):
+            if _stance_on(question, change, row) is Stance.FORBIDDEN:
                 yield Violation(outcome=outcome, row=row, change=change)
                 break
     if outcome.observation.passed_policy and _control_passed(outcome):
-        about = (outcome.attempt.row, _on_stage(question, outcome.attempt))
-        row = next((row for row in about if row is not None and question.stance(row) is Stance.FORBIDDEN), None)
-        if row is not None and outcome.attempt.stage is not None:
-            yield Violation(outcome=outcome, row=row)
+        staged = _on_stage(question, outcome.attempt)
+        about = [] if staged is None else [row for row in (outcome.attempt.row, staged) if row is not None]
+        let_through = [row for row in about if question.stance(row) is Stance.FORBIDDEN]
+        yield from (Violation(outcome=outcome, row=row) for row in let_through[:1])
 
 
 def _on_stage(question: Question, attempt: Attempt) -> Row | None:
@@ -236,16 +236,21 @@ def _reaches_goal(attempt: Attempt, change: Change) -> bool:
     return about and attempt.goal in change.after.flags and attempt.goal not in change.before.flags
 
 
+def _at_stake(question: Question, change: Change) -> tuple[Row, ...]:
+    """The row as it was and as it became; of a DELETE that a trigger turns into a mark, only as it was."""
+    deleted = question.command is Command.DELETE and change.relation == question.relation and change.before is not None
+    states = (change.before,) if deleted else (change.before, change.after)
+    return tuple(row for row in states if row is not None)
+
+
 def _stance_on(question: Question, change: Change, row: Row) -> Stance:
     """What the scenario says of the row that was changed.
 
-    In the relation that the attempt is about, the attempt's own command counts, whatever a trigger makes of it (a
-    DELETE that only marks the row).  In any other, what triggers and cascades do inside the own tenant is the
+    In the relation that the attempt is about, the attempt's own command counts, whatever a trigger makes of it.  In any
+    other, what triggers and cascades do inside the own tenant is the
     application's affair; there the border alone holds.
     """
     if change.relation == question.relation:
-        if question.command is Command.DELETE and row is change.after and change.before is not None:
-            return Stance.ALLOWED  # the row as it was is what counts
         return question.oracle.stance(question.persona, change.relation, question.command, row)
     foreign = set(question.oracle.tenant_ids.values()) - {
         question.oracle.tenant_ids.get(name) for name in question.persona.tenants

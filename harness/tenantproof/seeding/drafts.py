@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,25 +13,25 @@ from tenantproof.core.catalog import Catalog
 from tenantproof.core.model import QName, Scenario
 from tenantproof.core.world import Draft, Unseeded
 from tenantproof.seeding.cast import Cast
-from tenantproof.seeding.load import insertion
 from tenantproof.seeding.plan import Plan, TablePlan
-from tenantproof.seeding.rows import Builder, Impossible
-from tenantproof.seeding.statements import statement
-from tenantproof.seeding.store import SeedRow, Store
+from tenantproof.seeding.probing import INSERTED, Answer, Candidate, probe
+from tenantproof.seeding.replacing import Replacement, can_replace
+from tenantproof.seeding.rows import FULL, Builder, Impossible, Want
+from tenantproof.seeding.store import SeedRow, Store, Values
 from tenantproof.seeding.wants import Tenanted, drafts_wanted
 
-_INSERTED = "TP000"
-"""The probe's own SQLSTATE: the row went in, and was taken back."""
+_Place = tuple[QName, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A draft before the database has spoken; `tenant` is the tenant's name, for messages and settings."""
+class Drafting:
+    """What drafts are made of."""
 
-    draft: Draft
-    table: TablePlan
-    tenant: str | None
-    actor: str | None
+    plan: Plan
+    cast: Cast
+    store: Store
+    builders: Mapping[QName, Builder]
+    tenanted: Tenanted
 
 
 def make_drafts(
@@ -40,11 +39,7 @@ def make_drafts(
     *,
     catalog: Catalog,
     scenario: Scenario,
-    plan: Plan,
-    cast: Cast,
-    store: Store,
-    builders: Mapping[QName, Builder],
-    tenanted: Tenanted,
+    drafting: Drafting,
 ) -> tuple[dict[QName, tuple[Draft, ...]], list[Unseeded]]:
     """
     Drafts by relation, and what could not be drafted.
@@ -53,34 +48,93 @@ def make_drafts(
     foreign keys on and the session settings of the user who would insert it.
     """
     candidates: list[Candidate] = []
-    problems: dict[tuple[QName, str | None], tuple[str, str]] = {}
-    for table in _in_scope(plan, scenario):
-        builder = builders[table.name]
-        for want in drafts_wanted(table, cast, store, tenanted):
-            built = builder.build(want, table.foreign_keys)
-            if isinstance(built, Impossible):
-                problems.setdefault((table.name, want.tenant), (built.sqlstate, built.message))
-            else:
-                candidates.append(_candidate(table, built, want.actor, cast))
-    candidates += _for_partitions(candidates, catalog, scenario)
-    answers = _probe(connection, candidates, scenario, cast)
-    return _judge(candidates, answers, problems)
+    problems: dict[_Place, Answer] = {}
+    for table in drafting.plan.tables:
+        if table.name.schema in scenario.database.schemas:
+            candidates += _candidates(table, drafting, problems)
+    accepted = _settle(connection, candidates, scenario, drafting, problems)
+    parts = _for_partitions(accepted, catalog, scenario)
+    answers = probe(connection, parts, scenario, drafting.cast, drafting.plan)
+    accepted += [part for part, (state, _) in zip(parts, answers, strict=True) if state == INSERTED]
+    return _by_relation(accepted), _unserved(problems, accepted, drafting.store)
 
 
-def _in_scope(plan: Plan, scenario: Scenario) -> list[TablePlan]:
-    return [table for table in plan.tables if table.name.schema in scenario.database.schemas]
+def _candidates(table: TablePlan, drafting: Drafting, problems: dict[_Place, Answer]) -> list[Candidate]:
+    """One for each wanted draft; the first of each tenant is tried with the database's own defaults first."""
+    builder, replaceable = drafting.builders[table.name], can_replace(table, drafting.plan)
+    found: list[Candidate] = []
+    begun: set[str | None] = set()
+    for want in drafts_wanted(table, drafting.cast, drafting.store, drafting.tenanted):
+        built = builder.build(want, table.foreign_keys)
+        made: SeedRow | Replacement | None
+        if isinstance(built, Impossible):
+            problems.setdefault((table.name, want.tenant), (built.sqlstate, built.message))
+            made = builder.replace(want) if replaceable and built.message.startswith(FULL) else None
+        else:
+            made = built
+        if made is None:
+            continue
+        found.append(_candidate(table, made, want, drafting.cast, bare_first=want.tenant not in begun))
+        begun.add(want.tenant)
+    return found
 
 
-def _candidate(table: TablePlan, row: SeedRow, actor: str | None, cast: Cast) -> Candidate:
+def _candidate(table: TablePlan, made: SeedRow | Replacement, want: Want, cast: Cast, *, bare_first: bool) -> Candidate:
     """The tenant of a new row of the tenant table is its own fresh id."""
+    row = made.row if isinstance(made, Replacement) else made
     if table.is_tenants and not table.memberships and row.tenant is None:
         tenant_id = row.values.get(table.tenant_column or "")
     else:
         tenant_id = cast.tenant_ids.get(row.tenant or "")
+    draft = Draft(
+        relation=table.name,
+        tenant=tenant_id,
+        owner=row.owner,
+        values=_written(table, row.values),
+        replaces=made.key(table) if isinstance(made, Replacement) else None,
+    )
+    plain, bare = _written(table, row.values | row.plain), _bare(table, draft.values)
+    order = [bare, draft.values, plain] if bare_first else [draft.values, plain, bare]
+    ways = tuple(values for number, values in enumerate(order) if values not in order[:number])
+    return Candidate(draft=draft, table=table, tenant=row.tenant, actor=want.actor or row.owner, ways=ways)
+
+
+def _written(table: TablePlan, values: Mapping[str, str | None]) -> Values:
     left_out = {column.name for column in table.relation.columns if column.identity == "a" or column.generated}
-    values = {name: value for name, value in row.values.items() if name not in left_out}
-    draft = Draft(relation=table.name, tenant=tenant_id, owner=row.owner, values=values)
-    return Candidate(draft=draft, table=table, tenant=row.tenant, actor=actor or row.owner)
+    return {name: value for name, value in values.items() if name not in left_out}
+
+
+def _bare(table: TablePlan, values: Mapping[str, str | None]) -> Values:
+    """What an application must say: neither what has a default nor what may be NULL, but for the key (so that the
+    same row comes in every run) and what says whose the row is."""
+    needed = {c.name for c in table.relation.columns if c.not_null and c.default is None}
+    kept = needed | table.locating | set(table.relation.primary_key) | set(table.tenancy.values)
+    return {name: value for name, value in values.items() if name in kept}
+
+
+def _settle(
+    connection: psycopg.Connection[Any],
+    candidates: Sequence[Candidate],
+    scenario: Scenario,
+    drafting: Drafting,
+    problems: dict[_Place, Answer],
+) -> list[Candidate]:
+    """The candidates that the database accepts, each in the first of its ways that it does, in their order."""
+    accepted: dict[int, Candidate] = {}
+    first: dict[int, Answer] = {}
+    todo = dict(enumerate(candidates))
+    for way in range(max((len(candidate.ways) for candidate in candidates), default=0)):
+        tried = {n: c.going(way) for n, c in todo.items() if n not in accepted and way < len(c.ways)}
+        answers = probe(connection, list(tried.values()), scenario, drafting.cast, drafting.plan)
+        for (number, candidate), answer in zip(tried.items(), answers, strict=True):
+            if answer[0] == INSERTED:
+                accepted[number] = candidate
+            else:
+                first.setdefault(number, answer)
+    for number, answer in first.items():
+        if number not in accepted:
+            problems.setdefault((todo[number].draft.relation, todo[number].tenant), answer)
+    return [accepted[number] for number in sorted(accepted)]
 
 
 def _for_partitions(candidates: Sequence[Candidate], catalog: Catalog, scenario: Scenario) -> list[Candidate]:
@@ -93,71 +147,26 @@ def _for_partitions(candidates: Sequence[Candidate], catalog: Catalog, scenario:
         while root.partition_bound and root.parent is not None:
             root = catalog.relations[root.parent]
         for candidate in candidates:
-            if candidate.draft.relation == root.name:
+            if candidate.draft.relation == root.name and candidate.draft.replaces is None:
                 draft = replace(candidate.draft, relation=relation.name)
                 table = replace(candidate.table, relation=relation)
                 found.append(replace(candidate, draft=draft, table=table))
     return found
 
 
-def _probe(
-    connection: psycopg.Connection[Any], candidates: Sequence[Candidate], scenario: Scenario, cast: Cast
-) -> list[tuple[str, str]]:
-    if not candidates:
-        return []
-    heads: dict[tuple[QName, tuple[str, ...]], str] = {}
-    drafts = []
-    for candidate in candidates:
-        columns = tuple(candidate.draft.values)
-        key = (candidate.draft.relation, columns)
-        if key not in heads:
-            heads[key] = insertion(candidate.table, columns).as_string(connection)
-        settings = _settings(candidate, scenario, cast)
-        drafts.append({"head": heads[key], "values": list(candidate.draft.values.values()), "settings": settings})
-    with connection.transaction(force_rollback=True), psycopg.RawCursor(connection) as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute(statement("probe_inserts"))
-        cursor.execute(
-            "SELECT code, message FROM pg_temp.tenantproof_probe($1::jsonb) ORDER BY number", (json.dumps(drafts),)
-        )
-        return [(state, message) for state, message in cursor.fetchall()]
+def _by_relation(accepted: Sequence[Candidate]) -> dict[QName, tuple[Draft, ...]]:
+    found: dict[QName, list[Draft]] = defaultdict(list)
+    for candidate in accepted:
+        found[candidate.draft.relation].append(candidate.draft)
+    return {relation: tuple(drafts) for relation, drafts in sorted(found.items())}
 
 
-def _settings(candidate: Candidate, scenario: Scenario, cast: Cast) -> list[list[str]]:
-    """What the session of the draft's user would set, for triggers and defaults that ask who is there."""
-    persona = next((p for p in cast.users if p.user_id == candidate.actor), None)
-    role = scenario.session.role
-    claims = {"sub": candidate.actor, "role": role, "email": persona.email if persona else None, "aal": "aal2"}
-    words = {
-        "{tenant.id}": cast.tenant_ids.get(candidate.tenant or "", ""),
-        "{tenant.name}": candidate.tenant or "",
-        "{user.id}": candidate.actor or "",
-    }
-    found = [["request.jwt.claims", json.dumps(claims) if candidate.actor else ""]]
-    for name, template in sorted(scenario.session.settings.items()):
-        for mark, word in words.items():
-            template = template.replace(mark, word)
-        found.append([name, template])
-    return found
-
-
-def _judge(
-    candidates: Sequence[Candidate],
-    answers: Sequence[tuple[str, str]],
-    problems: dict[tuple[QName, str | None], tuple[str, str]],
-) -> tuple[dict[QName, tuple[Draft, ...]], list[Unseeded]]:
-    accepted: dict[QName, list[Draft]] = defaultdict(list)
-    served: set[tuple[QName, str | None]] = set()
-    for candidate, (sqlstate, message) in zip(candidates, answers, strict=True):
-        place = (candidate.draft.relation, candidate.tenant)
-        if sqlstate == _INSERTED:
-            accepted[candidate.draft.relation].append(candidate.draft)
-            served.add(place)
-        elif not candidate.table.relation.partition_bound:
-            problems.setdefault(place, (sqlstate, message))
-    unseeded = [
+def _unserved(problems: Mapping[_Place, Answer], accepted: Sequence[Candidate], store: Store) -> list[Unseeded]:
+    """Where there is no draft for a tenant; that its places are taken by rows is no lack of rows."""
+    served = {(candidate.draft.relation, candidate.tenant) for candidate in accepted}
+    filled = {(name, row.tenant) for name, rows in store.rows.items() for row in rows}
+    return [
         Unseeded(relation=relation, tenant=tenant, sqlstate=sqlstate, message=f"insert: {message}")
         for (relation, tenant), (sqlstate, message) in sorted(problems.items(), key=str)
-        if (relation, tenant) not in served
+        if (relation, tenant) not in served and not (message.startswith(FULL) and (relation, tenant) in filled)
     ]
-    return {relation: tuple(drafts) for relation, drafts in sorted(accepted.items())}, unseeded

@@ -18,9 +18,13 @@ from tenantproof.seeding.inversion import templates_for
 from tenantproof.seeding.links import Links, NoParent
 from tenantproof.seeding.meaning import is_person
 from tenantproof.seeding.plan import TablePlan
+from tenantproof.seeding.replacing import Replacement
 from tenantproof.seeding.samples import Samples, Slot, fit
 from tenantproof.seeding.store import SeedRow, Store, UniqueKeys, Values
 from tenantproof.seeding.variety import Kind, Option, mixes, pinned_columns
+
+FULL = "every combination of"
+"""How the message begins that says that a table is full."""
 
 _ATTEMPTS = 60
 _FEW = 3
@@ -84,7 +88,7 @@ class Builder:
 
     def build(self, want: Want, keys: Sequence[Constraint]) -> SeedRow | Impossible:
         """A new row, with these foreign keys bound; its unique keys are taken from now on."""
-        problem = Impossible("23505", "every combination of a unique key is taken")
+        problem = Impossible("23505", f"{FULL} a unique key is taken")
         for attempt in range(_ATTEMPTS):
             self._number += 1
             row = self._new_row(want)
@@ -96,7 +100,7 @@ class Builder:
                     continue
                 return problem
             if (clash := self._taken.conflict(values)) is not None:
-                problem = Impossible("23505", f"every combination of the unique key {clash.name} is taken")
+                problem = Impossible("23505", f"{FULL} the unique key {clash.name} is taken")
                 if set(clash.columns) <= self._settled(want):
                     break
             elif all(_holds(rule, values) for rule in self.table.rules.comparisons):
@@ -104,6 +108,30 @@ class Builder:
                 row.values = values
                 return row
         return problem
+
+    def replace(self, want: Want) -> Replacement | None:
+        """A row of the wanted tenant and owner that takes the place of one that is there."""
+        for attempt in range(_ATTEMPTS):
+            self._number += 1
+            row = self._new_row(want)
+            try:
+                row.values = self._values(row, want, self.table.foreign_keys, attempt)
+            except NoParent:
+                return None
+            gone = self._in_the_way(row)
+            if gone is not None:
+                keys = {column for key in self.table.unique for column in key.columns}
+                row.values |= {column: gone.values.get(column) for column in keys}
+                return Replacement(row=row, gone=gone)
+        return None
+
+    def _in_the_way(self, row: SeedRow) -> SeedRow | None:
+        clash = self._taken.conflict(row.values)
+        if clash is None:
+            return None
+        place = {column: row.values.get(column) for column in clash.columns}
+        rows = self._store.matching(self.table.name, place)
+        return next((known for known in rows if known.tenant == row.tenant), None)
 
     @property
     def slot_count(self) -> int:

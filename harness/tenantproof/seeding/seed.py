@@ -13,7 +13,7 @@ from tenantproof.core.model import Persona, QName, Scenario, Tenancy
 from tenantproof.core.world import Key, Manifest, Unseeded
 from tenantproof.seeding import partitions
 from tenantproof.seeding.cast import Cast, make_cast
-from tenantproof.seeding.drafts import make_drafts
+from tenantproof.seeding.drafts import Drafting, make_drafts
 from tenantproof.seeding.existing import read_existing, read_keys
 from tenantproof.seeding.load import load, refresh_views
 from tenantproof.seeding.plan import AUTH_IDENTITIES, AUTH_USERS, Plan, TablePlan, make_plan
@@ -66,11 +66,7 @@ def seed(
         connection,
         catalog=catalog,
         scenario=scenario,
-        plan=plan,
-        cast=cast,
-        store=store,
-        builders=builders,
-        tenanted=tenanted,
+        drafting=Drafting(plan=plan, cast=cast, store=store, builders=builders, tenanted=tenanted),
     )
     connection.rollback()
     return Manifest(

@@ -4,6 +4,7 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $body$
 DECLARE
     draft jsonb;
     setting jsonb;
+    removal text;
     literals text;
 BEGIN
     FOR draft, number IN SELECT item, ordinality FROM jsonb_array_elements(drafts) WITH ORDINALITY AS t (item, ordinality)
@@ -11,6 +12,14 @@ BEGIN
         SELECT string_agg(quote_nullable(value), ', ' ORDER BY ordinality) INTO literals
         FROM jsonb_array_elements_text(draft -> 'values') WITH ORDINALITY AS t (value, ordinality);
         BEGIN
+            IF draft -> 'removals' <> '[]' THEN
+                PERFORM set_config('session_replication_role', 'replica', true);
+                FOR removal IN SELECT * FROM jsonb_array_elements_text(draft -> 'removals')
+                LOOP
+                    EXECUTE removal;
+                END LOOP;
+                PERFORM set_config('session_replication_role', 'origin', true);
+            END IF;
             FOR setting IN SELECT * FROM jsonb_array_elements(draft -> 'settings')
             LOOP
                 PERFORM set_config(setting ->> 0, setting ->> 1, true);

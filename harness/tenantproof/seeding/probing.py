@@ -1,0 +1,93 @@
+"""Drafts before the database has spoken, and the question put to it: would this row go in?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+
+from tenantproof.core.model import QName, Scenario
+from tenantproof.core.world import Draft
+from tenantproof.seeding.cast import Cast
+from tenantproof.seeding.load import insertion
+from tenantproof.seeding.plan import Plan, TablePlan
+from tenantproof.seeding.replacing import removals
+from tenantproof.seeding.statements import statement
+
+INSERTED = "TP000"
+"""The probe's own SQLSTATE: the row went in, and was taken back."""
+
+Answer = tuple[str, str]
+"""SQLSTATE and message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A draft before the database has spoken; `tenant` is the tenant's name, for messages and settings."""
+
+    draft: Draft
+    table: TablePlan
+    tenant: str | None
+    actor: str | None
+    ways: tuple[Mapping[str, str | None], ...] = ()
+    """The values to try, best first."""
+
+    def going(self, way: int) -> Candidate:
+        """The candidate with the values of one of its ways."""
+        return replace(self, draft=replace(self.draft, values=self.ways[way]))
+
+
+def probe(
+    connection: psycopg.Connection[Any], candidates: Sequence[Candidate], scenario: Scenario, cast: Cast, plan: Plan
+) -> list[Answer]:
+    """What the database says to each candidate's row, one by one, all taken back."""
+    if not candidates:
+        return []
+    heads: dict[tuple[QName, tuple[str, ...]], str] = {}
+    drafts = []
+    for candidate in candidates:
+        columns = tuple(candidate.draft.values)
+        key = (candidate.draft.relation, columns)
+        if key not in heads:
+            heads[key] = insertion(candidate.table, columns).as_string(connection)
+        drafts.append(
+            {
+                "head": heads[key],
+                "values": list(candidate.draft.values.values()),
+                "settings": _settings(candidate, scenario, cast),
+                "removals": _removals(connection, candidate, plan),
+            }
+        )
+    with connection.transaction(force_rollback=True), psycopg.RawCursor(connection) as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(statement("probe_inserts"))
+        cursor.execute(
+            "SELECT code, message FROM pg_temp.tenantproof_probe($1::jsonb) ORDER BY number", (json.dumps(drafts),)
+        )
+        return [(state, message) for state, message in cursor.fetchall()]
+
+
+def _removals(connection: psycopg.Connection[Any], candidate: Candidate, plan: Plan) -> list[str]:
+    key = candidate.draft.replaces
+    return [] if key is None else [query.as_string(connection) for query in removals(candidate.table, key, plan)]
+
+
+def _settings(candidate: Candidate, scenario: Scenario, cast: Cast) -> list[list[str]]:
+    """What the session of the draft's user would set, for triggers and defaults that ask who is there."""
+    persona = next((p for p in cast.users if p.user_id == candidate.actor), None)
+    role = scenario.session.role
+    claims = {"sub": candidate.actor, "role": role, "email": persona.email if persona else None, "aal": "aal2"}
+    words = {
+        "{tenant.id}": cast.tenant_ids.get(candidate.tenant or "", ""),
+        "{tenant.name}": candidate.tenant or "",
+        "{user.id}": candidate.actor or "",
+    }
+    found = [["request.jwt.claims", json.dumps(claims) if candidate.actor else ""]]
+    for name, template in sorted(scenario.session.settings.items()):
+        for mark, word in words.items():
+            template = template.replace(mark, word)
+        found.append([name, template])
+    return found

@@ -1,0 +1,37 @@
+"""Databases written by strangers: silent on each as it stands, red on each of their leaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tenantproof.api import check, exit_code
+from tenantproof.core.finding import Severity, Verdict
+
+STRANGERS = Path(__file__).parents[2] / "fixtures" / "strangers"
+SCENARIOS = sorted(STRANGERS.glob("*/*.tenancy.yaml"))
+LEAKS = sorted(STRANGERS.glob("*/leaks/*.sql"))
+
+
+def name_of(path: Path) -> str:
+    return f"{path.parent.name}-{path.name.removesuffix('.tenancy.yaml')}"
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=name_of)
+def test_a_correct_database_raises_no_alarm(scenario: Path) -> None:
+    report = check(scenario)
+
+    assert report.findings == ()
+    assert exit_code(report, Severity.INFO) == 0
+    assert not [cell for cell in report.cells if cell.verdict is Verdict.ERROR]
+
+
+@pytest.mark.parametrize("leak", LEAKS, ids=lambda path: f"{path.parents[1].name}-{path.stem}")
+def test_a_strangers_leak_is_found(leak: Path) -> None:
+    (scenario,) = leak.parents[1].glob("*.tenancy.yaml")
+
+    report = check(scenario, patches=[leak])
+
+    assert exit_code(report) == 1
+    assert any(finding.channel != "OVER-BLOCKED" for finding in report.findings)
