@@ -104,7 +104,7 @@ def warm_check(scenario: Scenario) -> tuple[Report, float]:
         start = perf_counter()
         with EmbeddedTarget(scenario.database).database() as handle:
             opened = perf_counter() - start
-            *_, last = check(handle, scenario, seed=SEED)
+            *_, last = check(handle, scenario, seed=SEED, signer=Signer())
     assert isinstance(last, RunFinished)
     return last.report, opened
 

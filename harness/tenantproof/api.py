@@ -21,6 +21,7 @@ from tenantproof.core.ports import SILENT, Handle
 from tenantproof.core.report import Report
 from tenantproof.core.seeds import DEFAULT_SEED
 from tenantproof.engine.run import check as run
+from tenantproof.identity.signing import Signer
 from tenantproof.scenario import load_scenario
 from tenantproof.targets.embedded import EmbeddedTarget
 
@@ -30,13 +31,15 @@ def check(
     *,
     seed: int = DEFAULT_SEED,
     patches: Sequence[str | PathLike[str]] = (),
+    signer: Signer | None = None,
     keep: bool = False,
     say: Callable[[str], None] = SILENT,
     then: Callable[[Handle, Report], None] | None = None,
 ) -> Report:
     """Build the database of a scenario file, check it and return the report.
 
-    *patches* are SQL files applied after the migrations; with *keep* the seeded database stays, and *say* is told
+    *patches* are SQL files applied after the migrations; *signer* signs the personas' tokens (default: HS256 with the
+    local default secret; see tenantproof.identity.signing); with *keep* the seeded database stays, and *say* is told
     how to reach it; *then* is called with the seeded database before it goes away.  Raises the errors of
     tenantproof.core.errors; a leak is no error, it is a finding of the report.
     """
@@ -48,7 +51,9 @@ def check(
     target = EmbeddedTarget(declared.database, patches=files, keep=keep, say=say)
     try:
         with target.database() as handle:
-            for event in run(handle, declared, seed=seed, patches=[str(patch) for patch in files]):
+            for event in run(
+                handle, declared, seed=seed, signer=signer or Signer(), patches=[str(patch) for patch in files]
+            ):
                 if isinstance(event, PhaseStarted):
                     say(event.what)
                 elif isinstance(event, RunFinished):

@@ -108,6 +108,18 @@ def test_an_accepted_finding_passes_until_its_day(tenantproof: Run, small_app: P
     assert tenantproof("check", small_app, "--patch", leak, "-q").returncode == 1
 
 
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
+def test_tokens_can_be_signed_with_asymmetric_keys(tenantproof: Run, small_app: Path, algorithm: str) -> None:
+    done = tenantproof("check", small_app, "-q", "--signing-algorithm", algorithm)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_signing_key_that_is_not_there_exits_2(tenantproof: Run, small_app: Path) -> None:
+    done = tenantproof("check", small_app, "-q", "--signing-key", "nowhere.pem")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "nowhere.pem" in done.stderr
+
+
 def test_over_blocking_is_found(tenantproof: Run, small_app: Path, tmp_path: Path) -> None:
     strict = tmp_path / "strict.sql"
     strict.write_text("drop policy notes_select on public.notes;")

@@ -135,5 +135,6 @@ def test_what_sign_up_makes_is_used_or_removed(tmp_path: Path, cache: Path) -> N
         accounts = {row.tenant for row in world.rows[QName("public", "accounts")]}
         assert accounts == set(world.manifest.tenant_ids.values())
         assert len(world.rows[members]) == sum(len(p.memberships) for p in world.manifest.personas)
-        spare = {draft.owner for draft in world.manifest.drafts[QName("public", "profiles")]}
-        assert not spare & users
+        drafts = world.manifest.drafts[QName("public", "profiles")]
+        assert {draft.replaces == (draft.owner,) for draft in drafts if draft.owner in users} == {True}
+        assert [draft.replaces for draft in drafts if draft.owner not in users] == [None]

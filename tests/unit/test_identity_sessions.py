@@ -68,6 +68,11 @@ def test_the_claims_are_those_of_a_gotrue_access_token() -> None:
     assert uuid.UUID(session_id(found.persona.user_id or "")).version == 5
 
 
+def test_users_who_are_numbered_have_sessions_too() -> None:
+    assert uuid.UUID(session_id("1001")).version == 5
+    assert session_id("1001") != session_id("1002")
+
+
 def test_the_session_sets_the_decoded_verified_token() -> None:
     found = identity("acme.owner", scenario())
     assert found.token is not None

@@ -155,7 +155,7 @@ def partition(name: str, bound: str) -> Relation:
     )
 
 
-def test_the_current_partition_comes_first() -> None:
+def test_the_current_partition_comes_first_and_the_default_one_second() -> None:
     parent = Relation(
         name=public("events"),
         kind=RelationKind.PARTITIONED,
@@ -174,8 +174,9 @@ def test_the_current_partition_comes_first() -> None:
     known = catalog([parent, *months, partition("events_rest", "DEFAULT")])
     found = slots(parent, known.relations, datetime(2026, 3, 15, tzinfo=UTC))
     assert [slot.partition.name for slot in found] == [
-        "events_03", "events_02", "events_01", "events_04", "events_05"
+        "events_03", "events_rest", "events_02", "events_01", "events_04", "events_05"
     ]  # fmt: skip
+    assert found[1].value("at", 0) == "2026-06-02 00:00:00+00:00", "after all bounds"
     assert found[0].value("at", 5) == "2026-03-01 00:00:05+00:00"
 
 

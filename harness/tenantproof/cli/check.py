@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -25,6 +26,14 @@ from tenantproof.cli.options import SEVERITIES, color_option, patch_option, scen
 )
 @click.option("--strict", is_flag=True, help="Exit 4 for every cell that was not tested.")
 @click.option("--exit-zero", is_flag=True, help="Turn exit codes 1 and 4 into 0.")
+@click.option(
+    "--signing-algorithm",
+    type=click.Choice(["HS256", "ES256", "RS256"]),
+    default="HS256",
+    show_default=True,
+    help="How the personas' tokens are signed; ES256 and RS256 generate a key unless one is given.",
+)
+@click.option("--signing-key", type=click.Path(path_type=Path), help="Key to sign with: PEM, JWK, or a secret's file.")
 @click.option("--keep", is_flag=True, help="Leave the seeded database behind, and say how to reach and drop it.")
 @click.option("-q", "--quiet", is_flag=True, help="No narration on stderr.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every table, not only the surprising ones.")
@@ -37,6 +46,8 @@ def command(
     fail_on: str,
     strict: bool,
     exit_zero: bool,
+    signing_algorithm: Literal["HS256", "ES256", "RS256"],
+    signing_key: Path | None,
     keep: bool,
     quiet: bool,
     verbose: bool,
@@ -49,14 +60,17 @@ def command(
     suitable database, 4 something could not be tested, 5 nothing to check, 130 interrupted.
     """
     from tenantproof.api import check, exit_code
-    from tenantproof.cli.session import console, narrate, pipe_may_close, threshold
+    from tenantproof.cli.session import console, narrate, pipe_may_close, signer_for, threshold
     from tenantproof.core.finding import Severity
     from tenantproof.core.ports import SILENT
     from tenantproof.reports.files import parse_specs, write_to
     from tenantproof.reports.terminal import render
 
     destinations = parse_specs(reports)
-    report = check(scenario, seed=seed, patches=patches, keep=keep, say=SILENT if quiet and not keep else narrate)
+    signer = signer_for(signing_algorithm, signing_key)
+    report = check(
+        scenario, seed=seed, patches=patches, signer=signer, keep=keep, say=SILENT if quiet and not keep else narrate
+    )
     for destination in destinations:
         with pipe_may_close():
             write_to(report, destination)

@@ -6,13 +6,16 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from tenantproof.core.errors import UsageError
 from tenantproof.core.finding import Severity
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from tenantproof.identity.signing import Signer
 
 
 def narrate(message: str) -> None:
@@ -30,6 +33,15 @@ def pipe_may_close() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         raise UsageError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def signer_for(algorithm: Literal["HS256", "ES256", "RS256"], key: Path | None) -> Signer:
+    """Who signs the tokens: the key of a file, the local default secret, or a key made for this run."""
+    from tenantproof.identity.signing import Signer, from_key_file, generated
+
+    if key is not None:
+        return from_key_file(key, algorithm)
+    return Signer() if algorithm == "HS256" else generated(algorithm)
 
 
 def threshold(name: str) -> Severity | None:

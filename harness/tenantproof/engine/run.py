@@ -52,7 +52,9 @@ class Clock:
         self._last = now
 
 
-def check(handle: Handle, scenario: Scenario, *, seed: int, patches: Sequence[str] = ()) -> Iterator[Event]:
+def check(
+    handle: Handle, scenario: Scenario, *, seed: int, signer: Signer, patches: Sequence[str] = ()
+) -> Iterator[Event]:
     """Seed the database of *handle* and check it.
 
     Yields events; the last one is RunFinished with the report.  Raises ScenarioError where the scenario names what
@@ -71,7 +73,7 @@ def check(handle: Handle, scenario: Scenario, *, seed: int, patches: Sequence[st
             raise ScenarioError(unanswered)
         clock.lap("catalog")
         yield PhaseStarted("seeding tenants, users and rows")
-        plan = _seed(connection, catalog, scenario, tenancy, seed)
+        plan = _seed(connection, catalog, scenario, tenancy, seed, signer)
         if not plan.relations:
             raise NothingToCheck(f"no table or view in {', '.join(scenario.database.schemas)}: nothing to check")
         clock.lap("seed")
@@ -119,7 +121,12 @@ def unanswerable(scenario: Scenario, tenancy: Mapping[QName, Tenancy]) -> list[P
 
 
 def _seed(
-    connection: Connection, catalog: Catalog, scenario: Scenario, tenancy: Mapping[QName, Tenancy], seed: int
+    connection: Connection,
+    catalog: Catalog,
+    scenario: Scenario,
+    tenancy: Mapping[QName, Tenancy],
+    seed: int,
+    signer: Signer,
 ) -> Plan:
     people = personas_of(scenario, seed)
     if not can_hold_dual(catalog, scenario):
@@ -133,13 +140,13 @@ def _seed(
         tenancy=tenancy,
         manifest=manifest,
         world=world,
-        identities=_identities(catalog, scenario, manifest),
+        identities=_identities(catalog, scenario, manifest, signer),
         consulted=consulted_by(catalog),
     )
 
 
-def _identities(catalog: Catalog, scenario: Scenario, manifest: Manifest) -> Mapping[str, Identity]:
-    signer, now = Signer(), int(time())
+def _identities(catalog: Catalog, scenario: Scenario, manifest: Manifest, signer: Signer) -> Mapping[str, Identity]:
+    now = int(time())
     return {
         persona.name: identify(
             persona,

@@ -66,6 +66,8 @@ def _candidates(table: TablePlan, drafting: Drafting, problems: dict[_Place, Ans
     begun: set[str | None] = set()
     for want in drafts_wanted(table, drafting.cast, drafting.store, drafting.tenanted):
         built = builder.build(want, table.foreign_keys)
+        if isinstance(built, Impossible) and table.late:
+            built = builder.build(want, table.early)
         made: SeedRow | Replacement | None
         if isinstance(built, Impossible):
             problems.setdefault((table.name, want.tenant), (built.sqlstate, built.message))

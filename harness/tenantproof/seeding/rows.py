@@ -232,7 +232,12 @@ class Builder:
                 return option
 
     def _late_columns(self, values: Values) -> frozenset[str]:
-        return frozenset(c for key in self.table.late for c in key.columns if c not in values)
+        """What stays empty until the rows of a cycle are there: of a key that may be empty in part, that part."""
+        found: set[str] = set()
+        for key in self.table.late:
+            nullable = {c for c in key.columns if not self.table.relation.column(c).not_null}
+            found |= (nullable or set(key.columns)) - values.keys()
+        return frozenset(found)
 
     def _fixed(self, want: Want) -> Values:
         values: Values = {}

@@ -149,8 +149,9 @@ def _spread(domains: Mapping[str, Sequence[Option]], count: int) -> tuple[Mix, .
     return tuple(rows)
 
 
-def _news(rows: Sequence[Mix], mix: Mix, name: str, option: Option) -> tuple[bool, int]:
-    """How much a value would add: whether the column never had it, and with how many neighbours it never stood."""
+def _news(rows: Sequence[Mix], mix: Mix, name: str, option: Option) -> tuple[bool, int, int]:
+    """How much a value would add: whether the column never had it, with how many neighbours it never stood, and (the
+    other way round) how often it was taken."""
     with_it = [row for row in rows if row[name] == option]
     pairs = sum(all(row[other] != chosen for row in with_it) for other, chosen in mix.items())
-    return not with_it, pairs
+    return not with_it, pairs, -len(with_it)

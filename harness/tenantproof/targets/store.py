@@ -214,7 +214,8 @@ class Store:
         self._prune_throwaway()
 
     def _prune_throwaway(self) -> None:
-        for home in (self.root / "build").glob("run-*"):
+        """Remove what a killed process left half built; what is being built is locked."""
+        for home in (self.root / "build").glob("*"):
             self._remove_unused(home)
 
     def _remove_unused(self, home: Path) -> None:
