@@ -51,6 +51,7 @@ def test_the_plain_value_comes_first() -> None:
     assert options_of(column("seen_at", "D", not_null=False), table) == (Kind.FILLED, None)
     assert options_of(column("amount", "N", default="0"), table) == (Kind.PLAIN, Kind.MADE)
     assert options_of(column("amount", "N"), table) == (Kind.PLAIN, "0")
+    assert options_of(column("quantity", "N", default="1"), table) == (Kind.PLAIN, Kind.MADE, "0")
 
 
 def test_what_gives_rights_does_not_vary() -> None:

@@ -39,7 +39,8 @@ def plain_columns(relation: Relation) -> tuple[str, ...]:
 
 def _cost(column: Column, checked: bool) -> tuple[bool, bool, bool, bool, int]:
     named_updated = column.name.startswith("updated")
-    return (checked or column.is_domain, named_updated, column.not_null, column.category != "S", column.position)
+    state = checked or column.is_domain or bool(column.enum_values) or column.category == "B"
+    return (state, named_updated, column.not_null, column.category != "S", column.position)
 
 
 def insertable(stand: Stand, values: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from tenantproof.core.model import Command, QName
@@ -130,10 +130,13 @@ class Snapshot:
 
     rows: Mapping[str, Row] = field(default_factory=dict)
 
-    def changes(self, relation: QName, later: Snapshot) -> tuple[Change, ...]:
-        """What differs in *later*.  A row keeps its version unless it was written."""
-        gone = {row.key: row for version, row in self.rows.items() if version not in later.rows}
-        came = {row.key: row for version, row in later.rows.items() if version not in self.rows}
+    def changes(self, relation: QName, kept: Set[str], came_in: Iterable[Row]) -> tuple[Change, ...]:
+        """What differs later, where only the versions *kept* are still there and *came_in* are the rows of others.
+
+        A row keeps its version unless it was written.
+        """
+        gone = {row.key: row for version, row in self.rows.items() if version not in kept}
+        came = {row.key: row for row in came_in}
         return tuple(
             Change(relation=relation, before=gone.get(key), after=came.get(key))
             for key in sorted(gone.keys() | came.keys(), key=lambda key: tuple(map(str, key)))

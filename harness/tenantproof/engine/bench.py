@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -35,10 +35,10 @@ class Bench:
 
     def __init__(self, wire: Wire, identity: Identity, ground: Ground) -> None:
         self._wire = wire
-        self._identity = identity
+        self._becoming = as_persona(identity)
         self._ground = ground
         try:
-            wire.restart(as_persona(identity))
+            wire.restart(self._becoming)
         except psycopg.Error as error:
             raise TargetError(
                 f"nobody can become {identity.persona.name}: {str(error).strip()}\n"
@@ -52,26 +52,32 @@ class Bench:
         answers = self._wire.run([(attempt.sql,) for attempt in attempts])
         return [Outcome(attempt=a, observation=said[-1]) for a, said in zip(attempts, answers, strict=True)]
 
-    def write(self, attempts: Sequence[Attempt]) -> list[Outcome]:
+    def write(self, attempts: Sequence[Attempt], promising: Callable[[Attempt], bool]) -> list[Outcome]:
         """Run attempts that may change rows; those that were not refused say what changed.
 
-        Two passes: most attempts are refused or touch nothing, and only the others are run again with the
-        observer reading the relation afterwards.
+        After *promising* ones, which will be accepted or refused, the observer looks at once: a refusal skips the
+        look.  The others mostly touch nothing, so they are tried first, and only those that did are looked at.
         """
-        scripts = [as_the_persona(attempt, self._identity, {}) for attempt in attempts]
-        answers = self._run(scripts)
-        acted = [script.acted(said) for script, said in zip(scripts, answers, strict=True)]
-        touched = [
+        likely = [promising(attempt) for attempt in attempts]
+        acted = iter(self._act([attempt for attempt, at_once in zip(attempts, likely, strict=True) if not at_once]))
+        first = [None if at_once else next(acted) for at_once in likely]
+        looked_at = [
             i
-            for i, (attempt, observation) in enumerate(zip(attempts, acted, strict=True))
-            if not observation.refused and (observation.count or attempt.relation in self._ground.triggered)
+            for i, observation in enumerate(first)
+            if observation is None or self._may_have_changed(attempts[i], observation)
         ]
-        changes = self._changes([attempts[i] for i in touched])
-        by_index = dict(zip(touched, changes, strict=True))
+        outcomes = dict(zip(looked_at, self._act_and_look([attempts[i] for i in looked_at]), strict=True))
         return [
-            Outcome(attempt=attempt, observation=observation, changes=by_index.get(i, ()))
-            for i, (attempt, observation) in enumerate(zip(attempts, acted, strict=True))
+            outcomes.get(i) or Outcome(attempt=attempt, observation=observation or Observation())
+            for i, (attempt, observation) in enumerate(zip(attempts, first, strict=True))
         ]
+
+    def _may_have_changed(self, attempt: Attempt, observation: Observation) -> bool:
+        return not observation.refused and (observation.count > 0 or attempt.relation in self._ground.triggered)
+
+    def _act(self, attempts: Sequence[Attempt]) -> list[Observation]:
+        scripts = [as_the_persona(attempt, self._becoming, {}) for attempt in attempts]
+        return [script.acted(said) for script, said in zip(scripts, self._run(scripts), strict=True)]
 
     def control(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """The same outcomes with what the observer gets for the same statement."""
@@ -82,15 +88,18 @@ class Bench:
             for outcome, script, said in zip(outcomes, scripts, answers, strict=True)
         ]
 
-    def _changes(self, attempts: Sequence[Attempt]) -> list[tuple[Change, ...]]:
+    def _act_and_look(self, attempts: Sequence[Attempt]) -> list[Outcome]:
         watched = [self._ground.watched_by(attempt) for attempt in attempts]
         scripts = [
-            as_the_persona(attempt, self._identity, watches) for attempt, watches in zip(attempts, watched, strict=True)
+            as_the_persona(attempt, self._becoming, watches) for attempt, watches in zip(attempts, watched, strict=True)
         ]
-        answers = self._run(scripts)
         return [
-            self._compare(attempt, watches, script.seen(said))
-            for attempt, watches, script, said in zip(attempts, watched, scripts, answers, strict=True)
+            Outcome(
+                attempt=attempt,
+                observation=script.acted(said),
+                changes=self._compare(attempt, watches, script.seen(said)),
+            )
+            for attempt, watches, script, said in zip(attempts, watched, scripts, self._run(scripts), strict=True)
         ]
 
     def _compare(
@@ -99,8 +108,7 @@ class Bench:
         found: list[Change] = []
         for (name, watch), observation in zip(watches.items(), seen, strict=False):
             before = _on_stage(name, self._ground.before[name], attempt)
-            after = watch.rows(observation, self._ground.seeded.get(name, frozenset()))
-            found.extend(before.changes(name, after))
+            found.extend(watch.changes(name, before, observation, self._ground.seeded.get(name, frozenset())))
         return _with_new_keys(found) if attempt.command is Command.UPDATE else tuple(found)
 
     def _run(self, scripts: Sequence[Script]) -> list[tuple[Observation, ...]]:

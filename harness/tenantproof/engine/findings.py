@@ -18,6 +18,7 @@ from tenantproof.engine.matrix import Judged
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.replay import plain, script
 from tenantproof.engine.wire import Wire
+from tenantproof.oracle.entitlement import Stance
 from tenantproof.properties.visibility import Violation
 from tenantproof.targets.locate import find_function, find_policy, find_relation
 
@@ -43,7 +44,7 @@ PRECEDENCE = (
 _SEVERAL = 5
 _A_PATTERN = 3
 """From so many relations on, the function that their policies share is the root cause, not the policies."""
-_API_FORMS = frozenset({Form.READ, Form.FILTERED, Form.VALUES, Form.UPSERT})
+_API_FORMS = frozenset({Form.READ, Form.BELONGING, Form.FILTERED, Form.VALUES, Form.UPSERT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +271,7 @@ def _blocked(plan: Plan, group: Sequence[Judged], locate: Locate) -> Finding:
     return Finding(
         property=Property.VISIBILITY,
         channel="OVER-BLOCKED",
-        severity=Severity.MEDIUM,
+        severity=Severity.MEDIUM if any(_wholly(j) for j in group) else Severity.LOW,
         reach=Reach.API,
         object=str(relation),
         command=command,
@@ -301,6 +302,23 @@ def _blocked(plan: Plan, group: Sequence[Judged], locate: Locate) -> Finding:
         line=place[1] if place else None,
         place=plan.oracle.place(judged.stand.persona, relation, command),
     )
+
+
+def _wholly(judged: Judged) -> bool:
+    """Whether the persona reaches no promised row at all of some kind (tenant, one's own or not).
+
+    Where others of the kind are reached, what keeps the missing ones back is their content (a state, a mark of
+    deletion): the scenario may simply have said less than the policy.  That is told, and does not fail a run.
+    """
+    stand, missing = judged.stand, judged.judgement.missing
+    lost = {row.key for row in missing}
+    promised = list(stand.rows_with(judged.command, Stance.REQUIRED))
+    reached = {_row_kind(judged, row) for row in promised if row.key not in lost}
+    return any(_row_kind(judged, row) not in reached for row in missing)
+
+
+def _row_kind(judged: Judged, row: Row) -> tuple[str | None, bool]:
+    return (row.tenant, row.owner is not None and row.owner == judged.stand.persona.user_id)
 
 
 def policy_text(policy: Policy) -> str:

@@ -33,7 +33,7 @@ class Intended:
             if script.acted(said).refused:
                 continue
             for (name, watch), seen in zip(self._ground.watched_by(attempt).items(), script.seen(said), strict=True):
-                changes = self._ground.before[name].changes(name, watch.rows(seen, frozenset()))
+                changes = watch.changes(name, self._ground.before[name], seen, frozenset())
                 made = next((change.after for change in changes if change.before is None and change.after), None)
                 if made is not None:
                     self.rows[attempt.sql] = made

@@ -83,9 +83,14 @@ def _in_order(snapshot: Snapshot) -> tuple[Row, ...]:
 
 
 def _attempts(stand: Stand, command: Command) -> Iterator[Attempt]:
+    tried = set()
     for channel in CHANNELS.values():
         if channel.command is command:
-            yield from channel.attempts(stand)
+            for attempt in channel.attempts(stand):
+                what = (attempt.sql, attempt.stage)
+                if what not in tried:
+                    tried.add(what)
+                    yield attempt
 
 
 def _question(plan: Plan, stand: Stand, command: Command) -> Question:
@@ -176,7 +181,13 @@ def _judge_writes(
 ) -> Iterator[Judged]:
     cells = list(stands)
     planned = [tuple(_attempts(stand, command)) for _, stand, command in cells]
-    flat = bench.write([attempt for attempts in planned for attempt in attempts])
+    stands_by_attempt = {
+        id(attempt): stand for (_, stand, _), attempts in zip(cells, planned, strict=True) for attempt in attempts
+    }
+    flat = bench.write(
+        [attempt for attempts in planned for attempt in attempts],
+        lambda attempt: _promising(stands_by_attempt[id(attempt)], attempt),
+    )
     grouped = _settle(bench, cells, _regroup(flat, planned))
     _learn(plan, cells, grouped, intended)
     for (relation, stand, command), outcomes in zip(cells, grouped, strict=True):
@@ -190,6 +201,13 @@ def _judge_writes(
         if relation is not stand.relation:
             judgement = _nothing_promised(judgement)
         yield Judged(relation, stand, command, judgement, outcomes)
+
+
+def _promising(stand: Stand, attempt: Attempt) -> bool:
+    """Whether the attempt will be accepted or refused, rather than touch nothing."""
+    if attempt.command is Command.INSERT or attempt.channel == "UPDATE-MOVE":
+        return True
+    return attempt.stage is None and any(stand.rows_with(attempt.command, Stance.ALLOWED, Stance.REQUIRED))
 
 
 def _undecided(outcomes: Sequence[Outcome]) -> Judgement:
@@ -228,7 +246,7 @@ def _settle(
                 again.extend((i, attempt) for attempt in alone)
             else:
                 unclear.append((i, outcome))
-    second = bench.write([attempt for _, attempt in again])
+    second = bench.write([attempt for _, attempt in again], lambda _: True)
     unclear.extend((i, outcome) for (i, _), outcome in zip(again, second, strict=True))
     for (i, _), controlled in zip(unclear, bench.control([outcome for _, outcome in unclear]), strict=True):
         result[i].append(controlled)

@@ -25,7 +25,7 @@ def script(plan: Plan, judged: Judged, violations: Sequence[Violation]) -> str:
     """The script of one cell's violations: those of the first violation's attempt.  Prints LEAK for each row."""
     first = violations[0]
     same = [violation for violation in violations if violation.outcome.attempt == first.outcome.attempt]
-    body = _reading if first.outcome.attempt.form is Form.READ else _writing
+    body = _reading if first.outcome.attempt.form in (Form.READ, Form.BELONGING) else _writing
     head = [
         f"-- {judged.stand.persona.name}: {judged.command} on {judged.object.name} ({first.outcome.attempt.aim})",
         "-- Run with psql as a superuser on a database that `tenantproof replay` (or `check --keep`) has seeded.",
@@ -50,7 +50,7 @@ def plain(plan: Plan, judged: Judged) -> str:
 
 def _reading(plan: Plan, judged: Judged, violations: Sequence[Violation]) -> list[str]:
     attempt = violations[0].outcome.attempt
-    answers = dict.fromkeys(_as_answered(violation) for violation in violations)
+    answers = dict.fromkeys(_as_answered(judged, violation) for violation in violations)
     width = len(next(iter(answers)))
     names = [sql.Identifier(name) for name in _answer_columns(judged, width)]
     listed = sql.SQL(", ").join(
@@ -103,11 +103,13 @@ def _difference(watch: str, forbidden: Iterable[Key]) -> str:
     )
 
 
-def _as_answered(violation: Violation) -> Key:
+def _as_answered(judged: Judged, violation: Violation) -> Key:
     """The row as the persona's own SELECT showed it."""
-    if not violation.row.key:
-        return (violation.row.tenant, violation.row.owner)
-    return violation.row.key
+    row = violation.row
+    if violation.outcome.attempt.form is Form.BELONGING:
+        flags = (str(predicate in row.flags).lower() for predicate in judged.stand.predicates)
+        return (row.tenant, row.owner, *flags)
+    return row.key
 
 
 def _answer_columns(judged: Judged, width: int) -> Sequence[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from psycopg import sql
 
-from tenantproof.core.attempt import Attempt, Observation, Snapshot, Stage
+from tenantproof.core.attempt import Attempt, Change, Observation, Snapshot, Stage
 from tenantproof.core.catalog import Catalog, Relation
 from tenantproof.core.model import QName, Tenancy
 from tenantproof.core.ports import Identity
@@ -30,6 +31,14 @@ class Watch:
     def rows(self, observation: Observation, seeded: frozenset[Key]) -> Snapshot:
         """The observer's answer as a snapshot."""
         return Snapshot(dict(self._row(answer, seeded) for answer in observation.rows))
+
+    def changes(
+        self, relation: QName, before: Snapshot, observation: Observation, seeded: frozenset[Key]
+    ) -> tuple[Change, ...]:
+        """What changed since *before*; only rows that were written are looked into."""
+        kept = {answer[0] for answer in observation.rows if answer[0] in before.rows}
+        came = (self._row(answer, seeded)[1] for answer in observation.rows if answer[0] not in kept)
+        return before.changes(relation, {version for version in kept if version is not None}, came)
 
     def _row(self, answer: tuple[str | None, ...], seeded: frozenset[Key]) -> tuple[str, Row]:
         version, tenant, owner, flags, keys = answer
@@ -53,6 +62,7 @@ def watch(relation: Relation, tenancy: Tenancy, predicates: tuple[str, ...], cat
     return Watch(query.as_string(None), predicates)
 
 
+@cache
 def as_observer() -> str:
     """Back to the role that sees everything."""
     return unbecome().as_string(None)
@@ -65,6 +75,7 @@ def as_persona(identity: Identity) -> tuple[str, ...]:
     return statements if call is None else (*statements, call.as_string(None))
 
 
+@cache
 def set_stage(stage: Stage) -> tuple[str, ...]:
     """Statements of the observer that leave only the stage's rows in the relation."""
     key = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in stage.key_columns)
@@ -96,11 +107,16 @@ class Script:
         return observations[self.act + 2 :]
 
 
-def as_the_persona(attempt: Attempt, identity: Identity, watches: Mapping[QName, Watch]) -> Script:
-    """The attempt from a session that is already the persona; the observer looks afterwards at the given relations."""
+def as_the_persona(attempt: Attempt, becoming: tuple[str, ...], watches: Mapping[QName, Watch]) -> Script:
+    """The attempt from a session that is already the persona; the observer looks afterwards at the given relations.
+
+    *becoming* are the statements of `as_persona`, for the way back from setting the stage.
+    """
     before: tuple[str, ...] = ()
     if attempt.stage is not None:
-        before = (as_observer(), *set_stage(attempt.stage), *as_persona(identity))
+        before = (as_observer(), *set_stage(attempt.stage), *becoming)
+    if not watches:
+        return Script((*before, attempt.sql), len(before))
     return Script((*before, attempt.sql, as_observer(), *(w.query for w in watches.values())), len(before))
 
 

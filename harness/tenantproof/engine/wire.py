@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from select import select
 
 import psycopg
@@ -74,14 +75,24 @@ class Wire:
         Returns one tuple of observations per script, one for each statement up to and including the first that
         was refused.
         """
+        chunks = [scripts[start : start + _CHUNK] for start in range(0, len(scripts), _CHUNK)]
         answers: list[tuple[Observation, ...]] = []
-        for start in range(0, len(scripts), _CHUNK):
-            chunk = scripts[start : start + _CHUNK]
+        for sent, read in zip_longest(chunks, [(), *chunks], fillvalue=()):
+            # One chunk ahead: the server works on it while the answers to the one before are read.
+            self._send_all(sent)
+            answers.extend(self._receive_all(read))
+        return answers
+
+    def _send_all(self, chunk: Sequence[Script]) -> None:
+        if chunk:
             for script in chunk:
                 self._send(script)
             self._pg.pipeline_sync()
             self._flush()
-            answers.extend(self._receive(script) for script in chunk)
+
+    def _receive_all(self, chunk: Sequence[Script]) -> list[tuple[Observation, ...]]:
+        answers = [self._receive(script) for script in chunk]
+        if chunk:
             self._take_sync()
         return answers
 

@@ -126,11 +126,11 @@ def _few_values(column: Column, hints: Hints, where: tuple[str, ...] | None) -> 
 def _numbers(column: Column, hints: Hints) -> Iterator[Option]:
     yield Kind.PLAIN
     default = constant_default(column)
-    if default is not None and re.fullmatch(r"0(\.0*)?", default):
+    if default is not None:
         yield Kind.MADE
-    elif (
-        (hints.low is None or hints.low <= 0) and (hints.high is None or hints.high >= 0) and "0" not in hints.excluded
-    ):
+    if re.fullmatch(r"0(\.0*)?", default or "") or "0" in hints.excluded:
+        return
+    if (hints.low is None or hints.low <= 0) and (hints.high is None or hints.high >= 0):
         yield "0"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -12,6 +13,9 @@ from tenantproof.channels.stand import Stand
 from tenantproof.core.attempt import Attempt, Form
 from tenantproof.core.model import Command
 from tenantproof.core.world import Draft, Row
+
+_VARIANTS = 3
+"""Drafts tried of one kind (tenant, oneself or another): they differ in states, marks and what is left empty."""
 
 
 @channel(
@@ -27,12 +31,12 @@ def insert_rows(stand: Stand) -> Iterator[Attempt]:
     if not stand.holds("INSERT"):
         yield _witness(stand)
         return
-    seen = set()
+    tried: Counter[tuple[str | None, str]] = Counter()
     for draft in stand.drafts:
         for values in (_as_mine(stand, draft), draft.values):
             kind = (draft.tenant, _owner_kind(stand, draft, values))
-            if kind not in seen:
-                seen.add(kind)
+            if tried[kind] < (_VARIANTS if kind[1] == "oneself" or stand.persona.user_id is None else 1):
+                tried[kind] += 1
                 yield _insert(stand, draft, values)
     for draft in _one_of_each_tenant(stand):
         for values in (_in_my_name(stand, draft), _bare(stand, draft)):
