@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -289,7 +289,7 @@ def _blocked(plan: Plan, group: Sequence[Judged], locate: Locate) -> Finding:
                 persona=j.stand.persona.name,
                 statement=j.outcomes[0].attempt.sql if j.outcomes else "",
                 expected=plan.oracle.promise(j.stand.persona, relation, command),
-                observed=f"{len(j.judgement.missing)} promised rows not reached"
+                observed=f"{len(j.judgement.missing)} promised row{'' if len(j.judgement.missing) == 1 else 's'} not reached"
                 + (f": {j.judgement.reason}" if j.judgement.reason else ""),
                 rows=tuple(dict.fromkeys(_owner_in_words(plan, row) for row in j.judgement.missing))[:_SEVERAL],
             )
@@ -305,7 +305,7 @@ def _blocked(plan: Plan, group: Sequence[Judged], locate: Locate) -> Finding:
 
 
 def _wholly(judged: Judged) -> bool:
-    """Whether the persona reaches no promised row at all of some kind (tenant, one's own or not).
+    """Whether the persona reaches nothing, or none of several promised rows of a kind (tenant, one's own or not).
 
     Where others of the kind are reached, what keeps the missing ones back is their content (a state, a mark of
     deletion): the scenario may simply have said less than the policy.  That is told, and does not fail a run.
@@ -314,7 +314,8 @@ def _wholly(judged: Judged) -> bool:
     lost = {row.key for row in missing}
     promised = list(stand.rows_with(judged.command, Stance.REQUIRED))
     reached = {_row_kind(judged, row) for row in promised if row.key not in lost}
-    return any(_row_kind(judged, row) not in reached for row in missing)
+    kinds = Counter(_row_kind(judged, row) for row in missing)
+    return not reached or any(count > 1 for kind, count in kinds.items() if kind not in reached)
 
 
 def _row_kind(judged: Judged, row: Row) -> tuple[str | None, bool]:

@@ -36,6 +36,9 @@ def change_rows(stand: Stand) -> Iterator[Attempt]:
     value = _constant(stand, column)
     yield _update(stand, "UPDATE", Form.BLIND, {column: value}, "change every row, reading none")
     yield _update(stand, "UPDATE", Form.FILTERED, {column: value}, "change every row that can be found")
+    signed = {column: value, **_signature(stand)}
+    if len(signed) > 1:
+        yield _update(stand, "UPDATE", Form.FILTERED, signed, "change every row that can be found, and sign it")
 
 
 @channel(
@@ -96,6 +99,13 @@ def steal_rows(stand: Stand) -> Iterator[Attempt]:
     for row in stand.one_of_each_tenant(Command.UPDATE, Stance.FORBIDDEN):
         aim = "make somebody else's row one's own"
         yield replace(_update(stand, "UPDATE-STEAL", Form.BLIND, changes, aim, stand.alone(row)), row=row)
+
+
+def _signature(stand: Stand) -> dict[str, str | None]:
+    """The persona in the columns that say who did it last (updated_by), which policies may demand."""
+    bound = anchors(stand.relation, stand.tenancy) | set(stand.relation.primary_key)
+    names = [name for name in stand.user_columns if name in stand.writable("UPDATE") and name not in bound]
+    return dict.fromkeys(names, stand.persona.user_id) if stand.persona.user_id is not None else {}
 
 
 def _rewrite_keys(stand: Stand) -> Iterator[Attempt]:
