@@ -289,8 +289,7 @@ def _blocked(plan: Plan, group: Sequence[Judged], locate: Locate) -> Finding:
                 persona=j.stand.persona.name,
                 statement=j.outcomes[0].attempt.sql if j.outcomes else "",
                 expected=plan.oracle.promise(j.stand.persona, relation, command),
-                observed=f"{len(j.judgement.missing)} promised row{'' if len(j.judgement.missing) == 1 else 's'} not reached"
-                + (f": {j.judgement.reason}" if j.judgement.reason else ""),
+                observed=_not_reached(j),
                 rows=tuple(dict.fromkeys(_owner_in_words(plan, row) for row in j.judgement.missing))[:_SEVERAL],
             )
             for j in group
@@ -302,6 +301,11 @@ def _blocked(plan: Plan, group: Sequence[Judged], locate: Locate) -> Finding:
         line=place[1] if place else None,
         place=plan.oracle.place(judged.stand.persona, relation, command),
     )
+
+
+def _not_reached(judged: Judged) -> str:
+    count, reason = len(judged.judgement.missing), judged.judgement.reason
+    return f"{count} promised row{'' if count == 1 else 's'} not reached" + (f": {reason}" if reason else "")
 
 
 def _wholly(judged: Judged) -> bool:
