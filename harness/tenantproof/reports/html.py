@@ -19,7 +19,7 @@ from markupsafe import Markup
 from tenantproof.core.report import Report
 from tenantproof.reports.html_page import build_page
 from tenantproof.reports.visible import one_line, visible
-from tenantproof.reports.wording import duration, number, plural
+from tenantproof.reports.wording import database, duration, number, plural
 
 _TEMPLATE = "report.html.j2"
 
@@ -37,6 +37,7 @@ class HtmlWriter:
             template.render(
                 page=build_page(report),
                 report=report,
+                database=database(report),
                 style=Markup(style),  # noqa: S704 (ours, shipped with the package)
                 script=Markup(script),  # noqa: S704
                 csp=content_security_policy(style, script),

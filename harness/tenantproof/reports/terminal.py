@@ -19,7 +19,7 @@ from tenantproof.reports.terminal_closing import closing
 from tenantproof.reports.terminal_findings import accepted, finding_block
 from tenantproof.reports.terminal_matrix import matrix_table
 from tenantproof.reports.terminal_untested import deviating, untested
-from tenantproof.reports.wording import open_findings, plural, server
+from tenantproof.reports.wording import database, open_findings, plural
 
 
 def render(
@@ -53,7 +53,7 @@ def header(pen: Pen, report: Report) -> None:
     """Who checked what, with which seed."""
     pen.line(
         ("tenantproof", "bold"),
-        f" {report.tool_version}  ·  {report.target} ({server(report)})  ·  seed {report.seed}",
+        f" {report.tool_version}  ·  {database(report)}  ·  seed {report.seed}",
     )
     sizes = [
         plural(len(report.tenants), "tenant"),

@@ -52,6 +52,11 @@ def server(report: Report) -> str:
     return version if version.startswith("PostgreSQL") else f"PostgreSQL {version}"
 
 
+def database(report: Report) -> str:
+    """The target, and the server's version where the target's label does not say it already."""
+    return report.target if server(report) in report.target else f"{report.target} ({server(report)})"
+
+
 def duration(seconds: float) -> str:
     """ "41.3 s", "12 min 5 s"."""
     if seconds < 120:
