@@ -20,6 +20,8 @@ class Form(enum.StrEnum):
     READ = "read"
     BELONGING = "belonging"
     """Read whose rows there are, where they have no key or it cannot be read: (tenant, owner) pairs."""
+    COUNTED = "counted"
+    """Read rows of which neither is told: only how many there are."""
     FILTERED = "filtered"
     BLIND = "blind"
     VALUES = "values"

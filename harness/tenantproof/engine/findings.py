@@ -44,7 +44,7 @@ PRECEDENCE = (
 _SEVERAL = 5
 _A_PATTERN = 3
 """From so many relations on, the function that their policies share is the root cause, not the policies."""
-_API_FORMS = frozenset({Form.READ, Form.BELONGING, Form.FILTERED, Form.VALUES, Form.UPSERT})
+_API_FORMS = frozenset({Form.READ, Form.BELONGING, Form.COUNTED, Form.FILTERED, Form.VALUES, Form.UPSERT})
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from tenantproof.engine.intended import Intended
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.wire import Wire
 from tenantproof.oracle.entitlement import Stance
-from tenantproof.properties.visibility import Judgement, Question, judge_change, judge_insert, judge_read
+from tenantproof.properties.visibility import Judgement, Question, judge_change, judge_count, judge_insert, judge_read
 
 WRITES = (Command.INSERT, Command.UPDATE, Command.DELETE)
 
@@ -104,8 +104,7 @@ def _judge_reads(plan: Plan, stands: Sequence[Stand], outcomes: Sequence[Outcome
         if not stand.tenancy.decided:
             judgement = _undecided([outcome])
         elif rows is None:
-            reason = "its key may not be read, so nobody can tell whose the rows are that were seen"
-            judgement = Judgement(verdict=Verdict.UNTESTED, reason=reason)
+            judgement = judge_count(question, outcome)
         elif outcome.attempt.form is Form.BELONGING:
             judgement = judge_read(_without_keys(plan, question, stand), outcome, rows)
         else:
@@ -152,7 +151,7 @@ def _rows_behind(stand: Stand, outcome: Outcome) -> list[Row] | None:
     if outcome.attempt.form is Form.BELONGING:
         return [_belonging(answer, stand.predicates) for answer in answers]
     known = {row.key: row for row in stand.rows}
-    if any(answer not in known for answer in answers):
+    if outcome.attempt.form is Form.COUNTED or any(answer not in known for answer in answers):
         return None
     return [known[answer] for answer in answers]
 

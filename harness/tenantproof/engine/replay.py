@@ -14,6 +14,7 @@ from tenantproof.core.world import Key
 from tenantproof.engine.matrix import Judged
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.scripts import as_observer, as_persona, set_stage
+from tenantproof.oracle.entitlement import Stance
 from tenantproof.properties.visibility import Violation
 
 _IN_2100 = 4102444800
@@ -25,7 +26,7 @@ def script(plan: Plan, judged: Judged, violations: Sequence[Violation]) -> str:
     """The script of one cell's violations: those of the first violation's attempt.  Prints LEAK for each row."""
     first = violations[0]
     same = [violation for violation in violations if violation.outcome.attempt == first.outcome.attempt]
-    body = _reading if first.outcome.attempt.form in (Form.READ, Form.BELONGING) else _writing
+    body = _BODIES.get(first.outcome.attempt.form, _writing)
     head = [
         f"-- {judged.stand.persona.name}: {judged.command} on {judged.object.name} ({first.outcome.attempt.aim})",
         "-- Run with psql as a superuser on a database that `tenantproof replay` (or `check --keep`) has seeded.",
@@ -65,6 +66,20 @@ def _reading(plan: Plan, judged: Judged, violations: Sequence[Violation]) -> lis
         *_ended(as_persona(timeless(plan.identities[judged.stand.persona.name]))),
         "-- rows that are not theirs",
         query.as_string(None),
+    ]
+
+
+def _counting(plan: Plan, judged: Judged, violations: Sequence[Violation]) -> list[str]:
+    permitted = len(judged.stand.rows) - sum(1 for _ in judged.stand.rows_with(judged.command, Stance.FORBIDDEN))
+    query = sql.SQL(
+        "select 'LEAK' as verdict, count(*) as seen, {} as permitted\n  from ({}) as seen having count(*) > {};"
+    )
+    number = sql.Literal(permitted)
+    return [
+        f"-- {judged.stand.persona.name}",
+        *_ended(as_persona(timeless(plan.identities[judged.stand.persona.name]))),
+        "-- more rows than are theirs",
+        query.format(number, _composed(violations[0].outcome.attempt.sql), number).as_string(None),
     ]
 
 
@@ -146,3 +161,6 @@ def _without_times(value: str) -> str:
         if isinstance(method, dict) and "timestamp" in method:
             method["timestamp"] = _IN_2026
     return json.dumps(claims)
+
+
+_BODIES = {Form.READ: _reading, Form.BELONGING: _reading, Form.COUNTED: _counting}

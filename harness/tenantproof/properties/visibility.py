@@ -111,6 +111,22 @@ def judge_read(question: Question, outcome: Outcome, rows_read: Sequence[Row]) -
     return Judgement(verdict=Verdict.ISOLATED, reached=len(read))
 
 
+def judge_count(question: Question, outcome: Outcome) -> Judgement:
+    """The verdict on a SELECT whose rows cannot be told apart: more of them than the persona may see is a leak."""
+    refused = _judge_refusal(outcome.observation, question.required)
+    if refused is not None:
+        return refused
+    forbidden = [row for row in question.rows if question.stance(row) is Stance.FORBIDDEN]
+    seen, permitted = outcome.observation.count, len(question.rows) - len(forbidden)
+    if seen > permitted and forbidden:
+        violations = tuple(Violation(outcome=outcome, row=row) for row in forbidden[: seen - permitted])
+        return Judgement(verdict=Verdict.LEAK, violations=violations, reached=seen)
+    if seen == 0 and forbidden and not question.required:
+        return Judgement(verdict=Verdict.ISOLATED)
+    reason = "its key may not be read, so nobody can tell whose the rows are that were seen"
+    return Judgement(verdict=Verdict.UNTESTED, reason=reason, reached=seen)
+
+
 def judge_change(question: Question, outcomes: Sequence[Outcome]) -> Judgement:
     """The verdict on UPDATE or DELETE over all attempts of the cell."""
     violations = [violation for outcome in outcomes for violation in _trespasses(question, outcome)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from tenantproof.core.errors import UsageError, did_you_mean
-from tenantproof.core.model import Membership, Persona, QName, SystemRows
+from tenantproof.core.model import Membership, Persona, QName
 from tenantproof.seeding.cast import Cast
 from tenantproof.seeding.plan import TablePlan
 from tenantproof.seeding.rows import Want
@@ -170,8 +170,7 @@ def _system_rows(table: TablePlan, cast: Cast) -> Iterator[Want]:
     column = table.tenant_column or (
         table.tenancy.tenant.path[0] if _has_path(table) and table.tenancy.tenant else None
     )
-    declared = table.tenancy.system_rows in (SystemRows.SHARED, SystemRows.PRIVATE)
-    if not declared or column is None or table.relation.column(column).not_null:
+    if column is None or table.relation.column(column).not_null:
         return
     owner_column = table.owner_column
     required = owner_column is not None and table.relation.column(owner_column).not_null

@@ -35,7 +35,8 @@ def insert_rows(stand: Stand) -> Iterator[Attempt]:
     for draft in stand.drafts:
         for values in (_as_mine(stand, draft), draft.values):
             kind = (draft.tenant, _owner_kind(stand, draft, values))
-            if tried[kind] < (_VARIANTS if kind[1] == "oneself" or stand.persona.user_id is None else 1):
+            mine = kind[1] == "oneself" or stand.tenancy.owner is None or stand.persona.user_id is None
+            if tried[kind] < (_VARIANTS if mine else 1):
                 tried[kind] += 1
                 yield _insert(stand, draft, values)
     for draft in _one_of_each_tenant(stand):

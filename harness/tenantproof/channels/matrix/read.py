@@ -30,9 +30,11 @@ def read_rows(stand: Stand) -> Iterator[Attempt]:
     ):
         yield _read(stand, statements.read_belonging(stand.through, tenant, owner, stand.predicates), Form.BELONGING)
         return
-    columns = tuple(column for column in stand.key_columns if column in readable)
+    if readable >= set(stand.key_columns):
+        yield _read(stand, statements.read(stand.through, stand.key_columns))
+        return
     first = next(column for column in stand.relation.column_names if column in readable)
-    yield _read(stand, statements.read(stand.through, columns if columns == stand.key_columns else (first,)))
+    yield _read(stand, statements.read(stand.through, (first,)), Form.COUNTED)
 
 
 def _read(stand: Stand, sql: str, form: Form = Form.READ) -> Attempt:
