@@ -91,7 +91,7 @@ def _weakest_role(table: TablePlan, cast: Cast, store: Store) -> Mapping[str, st
 
 def _drafts_without_tenant(table: TablePlan, cast: Cast) -> Iterator[Want]:
     column = table.tenant_column
-    if column is None or table.relation.column(column).not_null:
+    if column is None or table.relation.column(column).not_null or column in table.tenancy.values:
         return
     if table.by_owner:
         yield from _per_actor(table, cast.users)
