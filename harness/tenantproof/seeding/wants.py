@@ -91,7 +91,7 @@ def _weakest_role(table: TablePlan, cast: Cast, store: Store) -> Mapping[str, st
 
 def _drafts_without_tenant(table: TablePlan, cast: Cast) -> Iterator[Want]:
     column = table.tenant_column
-    if column is None or table.relation.column(column).not_null or column in table.tenancy.values:
+    if column is None or table.relation.column(column).not_null:
         return
     if table.by_owner:
         yield from _per_actor(table, cast.users)
@@ -170,7 +170,7 @@ def _system_rows(table: TablePlan, cast: Cast) -> Iterator[Want]:
     column = table.tenant_column or (
         table.tenancy.tenant.path[0] if _has_path(table) and table.tenancy.tenant else None
     )
-    if column is None or table.relation.column(column).not_null:
+    if column is None or column in table.tenancy.values or table.relation.column(column).not_null:
         return
     owner_column = table.owner_column
     required = owner_column is not None and table.relation.column(owner_column).not_null
