@@ -23,6 +23,7 @@ from tenantproof.core.seeds import DEFAULT_SEED
 from tenantproof.engine.run import check as run
 from tenantproof.identity.signing import Signer
 from tenantproof.scenario import load_scenario
+from tenantproof.targets.choice import EMBEDDED, require_embedded
 from tenantproof.targets.embedded import EmbeddedTarget
 
 
@@ -32,25 +33,28 @@ def check(
     seed: int = DEFAULT_SEED,
     patches: Sequence[str | PathLike[str]] = (),
     signer: Signer | None = None,
+    target: str = EMBEDDED,
     keep: bool = False,
     say: Callable[[str], None] = SILENT,
     then: Callable[[Handle, Report], None] | None = None,
 ) -> Report:
     """Build the database of a scenario file, check it and return the report.
 
-    *patches* are SQL files applied after the migrations; *signer* signs the personas' tokens (default: HS256 with the
-    local default secret; see tenantproof.identity.signing); with *keep* the seeded database stays, and *say* is told
-    how to reach it; *then* is called with the seeded database before it goes away.  Raises the errors of
-    tenantproof.core.errors; a leak is no error, it is a finding of the report.
+    *patches* are SQL files applied after the migrations.  *signer* signs the personas' tokens (default: HS256 with the
+    local default secret; see tenantproof.identity.signing).  *target* is "embedded", or a DSN, which is refused so
+    far.  With *keep* the seeded database stays, and *say* is told how to reach it.  *then* is called with the seeded
+    database before it goes away.  Raises the errors of tenantproof.core.errors; a leak is no error, it is a finding
+    of the report.
     """
     declared = load_scenario(Path(scenario))
+    require_embedded(target)
     files = [Path(patch) for patch in patches]
     for patch in files:
         if not patch.is_file():
             raise UsageError(f"--patch {patch}: there is no such file")
-    target = EmbeddedTarget(declared.database, patches=files, keep=keep, say=say)
+    server = EmbeddedTarget(declared.database, patches=files, keep=keep, say=say)
     try:
-        with target.database() as handle:
+        with server.database() as handle:
             for event in run(
                 handle, declared, seed=seed, signer=signer or Signer(), patches=[str(patch) for patch in files]
             ):

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
 import jsonschema
-import psycopg
 import pytest
 from tests.integration.conftest import Run, command
+
+from tenantproof.scenario import load_scenario
+from tenantproof.targets.embedded import EmbeddedTarget
 
 LEAK = "create policy notes_open on public.notes for select to authenticated using (true);"
 
@@ -281,13 +285,7 @@ def test_a_reader_that_closes_the_pipe_does_not_change_the_exit_code(small_app: 
     assert b"Traceback" not in done.stderr
 
 
-def test_a_server_that_is_not_postgresql_is_a_clear_error() -> None:
-    import socket
-    import threading
-
-    from tenantproof.core.errors import TargetError
-    from tenantproof.targets.reach import connect_or_explain
-
+def test_a_server_that_is_not_postgresql_is_a_clear_error(tenantproof: Run, small_app: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 
@@ -298,7 +296,21 @@ def test_a_server_that_is_not_postgresql_is_a_clear_error() -> None:
             client.close()
 
         threading.Thread(target=answer, daemon=True).start()
-        with pytest.raises(TargetError) as raised:
-            connect_or_explain(f"postgresql://user:s3cret@127.0.0.1:{port}/db")
-    assert "s3cret" not in str(raised.value)
-    assert not isinstance(raised.value, psycopg.Error)
+        dsn = f"postgresql://user:s3cret@127.0.0.1:{port}/db"
+        done = tenantproof("check", small_app, "-q", "--target", "env:STAGING", STAGING=dsn)
+
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert "s3cret" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_target_that_is_not_ours_is_refused(tenantproof: Run, small_app: Path) -> None:
+    unset = tenantproof("check", small_app, "-q", "--target", "env:NOWHERE_DSN")
+    assert unset.returncode == 2
+    assert "NOWHERE_DSN" in unset.stderr
+
+    with EmbeddedTarget(load_scenario(small_app).database).database() as handle:
+        done = tenantproof("check", small_app, "-q", "--target", handle.conninfo)
+    assert done.returncode == 3
+    assert "makes itself" in done.stderr

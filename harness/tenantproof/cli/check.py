@@ -27,6 +27,13 @@ from tenantproof.cli.options import SEVERITIES, color_option, patch_option, scen
 @click.option("--strict", is_flag=True, help="Exit 4 for every cell that was not tested.")
 @click.option("--exit-zero", is_flag=True, help="Turn exit codes 1 and 4 into 0.")
 @click.option(
+    "-t",
+    "--target",
+    default="embedded",
+    show_default=True,
+    help="Where the database lives: embedded.  A DSN or env:NAME is reached, and refused so far.",
+)
+@click.option(
     "--signing-algorithm",
     type=click.Choice(["HS256", "ES256", "RS256"]),
     default="HS256",
@@ -46,6 +53,7 @@ def command(
     fail_on: str,
     strict: bool,
     exit_zero: bool,
+    target: str,
     signing_algorithm: Literal["HS256", "ES256", "RS256"],
     signing_key: Path | None,
     keep: bool,
@@ -69,7 +77,13 @@ def command(
     destinations = parse_specs(reports)
     signer = signer_for(signing_algorithm, signing_key)
     report = check(
-        scenario, seed=seed, patches=patches, signer=signer, keep=keep, say=SILENT if quiet and not keep else narrate
+        scenario,
+        seed=seed,
+        patches=patches,
+        signer=signer,
+        target=target,
+        keep=keep,
+        say=SILENT if quiet and not keep else narrate,
     )
     for destination in destinations:
         with pipe_may_close():

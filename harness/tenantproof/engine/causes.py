@@ -17,6 +17,8 @@ from tenantproof.engine.suspects import calls_in, that_vouch_for
 from tenantproof.engine.wire import Wire
 from tenantproof.properties.visibility import Violation
 
+ROLE_BYPASSES = "role-bypasses-rls"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
@@ -81,7 +83,7 @@ def _row_security(plan: Plan, relation: Relation, role: str) -> Cause | None:
     known = plan.catalog.roles.get(role)
     if known is not None and (known.superuser or known.bypass_rls):
         return Cause(
-            key="role-bypasses-rls",
+            key=ROLE_BYPASSES,
             words=f"the role {role} bypasses row level security",
             fix=f"ALTER ROLE {role} NOBYPASSRLS NOSUPERUSER.",
         )

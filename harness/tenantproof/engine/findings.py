@@ -13,7 +13,7 @@ from tenantproof.core.finding import Evidence, Finding, Property, Reach, Severit
 from tenantproof.core.model import Command, Persona, Platform, QName
 from tenantproof.core.ports import Source
 from tenantproof.core.world import Row
-from tenantproof.engine.causes import Cause, cause_of
+from tenantproof.engine.causes import ROLE_BYPASSES, Cause, cause_of
 from tenantproof.engine.matrix import Judged
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.replay import plain, script
@@ -67,6 +67,7 @@ def find(wire: Wire, plan: Plan, cells: Sequence[Judged], locate: Locate) -> lis
             blocked[judged.object.name, judged.command].append(judged)
     _under_their_tables(plan, groups)
     _under_their_helpers(groups)
+    _under_their_role(groups)
     leaks = [_leak(plan, witnesses, locate) for witnesses in groups.values()]
     return sorted(
         [*leaks, *(_blocked(plan, group, locate) for group in blocked.values())],
@@ -97,6 +98,13 @@ def _under_their_helpers(groups: dict[tuple[QName, str], list[Witness]]) -> None
             ]
 
 
+def _under_their_role(groups: dict[tuple[QName, str], list[Witness]]) -> None:
+    """A role that bypasses row level security opens every table: one root cause, told of the first of them."""
+    keys = sorted(key for key in groups if key[1] == ROLE_BYPASSES)
+    for key in keys[1:]:
+        groups[keys[0]].extend(groups.pop(key))
+
+
 def _blamed(function: QName) -> Cause:
     return Cause(
         key=f"function {function}",
@@ -108,10 +116,16 @@ def _blamed(function: QName) -> Cause:
 
 
 def _telling(judged: Judged) -> Violation:
-    """The violation that shows most: one that changed a row, on a row whose key is the same in every run."""
+    """The violation that shows most: in the relation itself, not refused, with a key that is the same in every run."""
     return min(
         judged.judgement.violations,
-        key=lambda v: (_order(v), v.outcome.observation.refused, not v.row.seeded, tuple(map(str, v.row.key))),
+        key=lambda v: (
+            _order(v),
+            v.change is not None and v.change.relation != judged.stand.name,
+            v.outcome.observation.refused,
+            not v.row.seeded,
+            tuple(map(str, v.row.key)),
+        ),
     )
 
 
