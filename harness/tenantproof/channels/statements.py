@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 
 from psycopg import sql
@@ -98,8 +98,3 @@ def _where(filter_column: str | None) -> sql.Composable:
     if filter_column is None:
         return sql.SQL("")
     return sql.SQL(" WHERE {} IS NOT NULL").format(sql.Identifier(filter_column))
-
-
-def joined(parts: Sequence[str]) -> str:
-    """Statements as one script text."""
-    return ";\n".join(parts) + ";"

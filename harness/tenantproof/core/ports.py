@@ -59,10 +59,5 @@ class Identity:
     pre_request: str | None = None
 
 
-class Progress(Protocol):
-    """Narration for people, on stderr; never part of a result."""
-
-    def __call__(self, message: str) -> None: ...
-
-
 SILENT: Callable[[str], None] = lambda _message: None  # noqa: E731
+"""Narration for people who do not want any."""

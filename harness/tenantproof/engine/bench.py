@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -52,15 +52,14 @@ class Bench:
         answers = self._wire.run([(attempt.sql,) for attempt in attempts])
         return [Outcome(attempt=a, observation=said[-1]) for a, said in zip(attempts, answers, strict=True)]
 
-    def write(self, attempts: Sequence[Attempt], promising: Callable[[Attempt], bool]) -> list[Outcome]:
+    def write(self, attempts: Sequence[Attempt], promising: Sequence[bool]) -> list[Outcome]:
         """Run attempts that may change rows; those that were not refused say what changed.
 
         After *promising* ones, which will be accepted or refused, the observer looks at once: a refusal skips the
         look.  The others mostly touch nothing, so they are tried first, and only those that did are looked at.
         """
-        likely = [promising(attempt) for attempt in attempts]
-        acted = iter(self._act([attempt for attempt, at_once in zip(attempts, likely, strict=True) if not at_once]))
-        first = [None if at_once else next(acted) for at_once in likely]
+        acted = iter(self._act([attempt for attempt, at_once in zip(attempts, promising, strict=True) if not at_once]))
+        first = [None if at_once else next(acted) for at_once in promising]
         looked_at = [
             i
             for i, observation in enumerate(first)

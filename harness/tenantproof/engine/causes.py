@@ -9,10 +9,9 @@ from psycopg import sql
 
 from tenantproof.core.catalog import Policy, Relation, RelationKind
 from tenantproof.core.model import Command, QName
-from tenantproof.core.world import Key
 from tenantproof.engine.matrix import Judged
 from tenantproof.engine.plan import PLATFORM_SCHEMAS, Plan
-from tenantproof.engine.scripts import as_observer, as_persona, set_stage
+from tenantproof.engine.scripts import as_observer, as_persona, before_acting, has_key_of
 from tenantproof.engine.suspects import calls_in, that_vouch_for
 from tenantproof.engine.wire import Wire
 from tenantproof.properties.visibility import Violation
@@ -27,6 +26,8 @@ class Cause:
     key: str
     words: str
     policies: tuple[Policy, ...] = ()
+    function: QName | None = None
+    """The function to mend, where one is the cause."""
     suspects: tuple[QName, ...] = ()
     """Functions called by the policies that themselves say the persona belongs there."""
     fix: str = ""
@@ -136,27 +137,22 @@ def _evaluation(relation: Relation, expression: str, row: str) -> str:
 def _row_as_json(wire: Wire, plan: Plan, judged: Judged, violation: Violation, as_it_became: bool) -> str | None:
     """The row's content as the observer sees it, before the attempt or after it."""
     stand, attempt = judged.stand, violation.outcome.attempt
-    identity = plan.identities[stand.persona.name]
-    wire.restart(as_persona(identity))
-    acting: tuple[str, ...] = ()
-    if as_it_became:
-        before = (as_observer(), *set_stage(attempt.stage), *as_persona(identity)) if attempt.stage else ()
-        acting = (*before, attempt.sql)
-    known = [] if judged.command is Command.INSERT else [violation.row.key]
-    look = _content(stand.relation, stand.key_columns, known or [row.key for row in stand.rows], bool(known))
+    becoming = as_persona(plan.identities[stand.persona.name])
+    wire.restart(becoming)
+    acting = (*before_acting(attempt, becoming), attempt.sql) if as_it_became else ()
+    if judged.command is Command.INSERT:
+        wanted = sql.SQL("NOT {}").format(has_key_of(stand.key_columns, [row.key for row in stand.rows]))
+    else:
+        wanted = sql.SQL("{}").format(has_key_of(stand.key_columns, [violation.row.key]))
+    look = _content(stand.relation, wanted)
     answer = wire.run([(*acting, as_observer(), look)])[0][-1]
     return answer.rows[0][0] if answer.rows else None
 
 
-def _content(relation: Relation, key_columns: Sequence[str], keys: Sequence[Key], among: bool) -> str:
-    """SELECT rows as json: those with the keys, or those without."""
-    key = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier("t", name)) for name in key_columns)
-    listed = sql.SQL(", ").join(
-        sql.SQL("({})").format(sql.SQL(", ").join(sql.Literal(part) for part in row_key)) for row_key in keys
-    )
-    condition = sql.SQL("({}) {} (VALUES {})").format(key, sql.SQL("IN" if among else "NOT IN"), listed)
+def _content(relation: Relation, wanted: sql.Composable) -> str:
+    """SELECT one row for which the condition holds, as json."""
     return (
         sql.SQL("SELECT to_jsonb(t)::text FROM {} AS t WHERE {} LIMIT 1")
-        .format(sql.Identifier(relation.name.schema, relation.name.name), condition if keys else sql.SQL("true"))
+        .format(sql.Identifier(*relation.name), wanted)
         .as_string(None)
     )

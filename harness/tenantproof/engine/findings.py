@@ -92,9 +92,9 @@ def _under_their_helpers(groups: dict[tuple[QName, str], list[Witness]]) -> None
     for function, keys in sorted(opened.items(), key=lambda item: (-len(item[1]), item[0])):
         remaining = [key for key in keys if key in groups]
         if len({name for name, _ in remaining}) >= _A_PATTERN:
-            cause = f"function {function}"
-            groups[function, cause] = [
-                replace(witness, cause=_blamed(function)) for key in sorted(remaining) for witness in groups.pop(key)
+            blamed = _blamed(function)
+            groups[function, blamed.key] = [
+                replace(witness, cause=blamed) for key in sorted(remaining) for witness in groups.pop(key)
             ]
 
 
@@ -108,6 +108,7 @@ def _under_their_role(groups: dict[tuple[QName, str], list[Witness]]) -> None:
 def _blamed(function: QName) -> Cause:
     return Cause(
         key=f"function {function}",
+        function=function,
         words=f"the function {function} tells people that they belong where they do not, and every policy that calls "
         "it lets them through",
         fix=f"Correct {function}: call it as the persona of the evidence and compare what it returns with the "
@@ -149,7 +150,7 @@ def _leak(plan: Plan, witnesses: Sequence[Witness], locate: Locate) -> Finding:
         channel=channel.id,
         severity=_severity(witnesses, reach),
         reach=reach,
-        object=cause.key.removeprefix("function ") if cause.key.startswith("function ") else objects[0],
+        object=str(cause.function) if cause.function is not None else objects[0],
         objects=objects,
         command=judged.command,
         commands=commands,
@@ -171,9 +172,8 @@ def _leak(plan: Plan, witnesses: Sequence[Witness], locate: Locate) -> Finding:
 
 def _where(judged: Judged, cause: Cause, locate: Locate) -> tuple[str, int] | None:
     """Where the cause stands: the function, the policy, or the relation itself."""
-    if cause.key.startswith("function "):
-        schema, _, name = cause.key.removeprefix("function ").partition(".")
-        return locate(QName(schema, name), FUNCTION)
+    if cause.function is not None:
+        return locate(cause.function, FUNCTION)
     return locate(judged.object.name, cause.policies[0].name if cause.policies else None)
 
 

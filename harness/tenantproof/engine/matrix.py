@@ -180,12 +180,13 @@ def _judge_writes(
 ) -> Iterator[Judged]:
     cells = list(stands)
     planned = [tuple(_attempts(stand, command)) for _, stand, command in cells]
-    stands_by_attempt = {
-        id(attempt): stand for (_, stand, _), attempts in zip(cells, planned, strict=True) for attempt in attempts
-    }
     flat = bench.write(
         [attempt for attempts in planned for attempt in attempts],
-        lambda attempt: _promising(stands_by_attempt[id(attempt)], attempt),
+        [
+            _promising(stand, attempt)
+            for (_, stand, _), attempts in zip(cells, planned, strict=True)
+            for attempt in attempts
+        ],
     )
     grouped = _settle(bench, cells, _regroup(flat, planned))
     _learn(plan, cells, grouped, intended)
@@ -245,7 +246,7 @@ def _settle(
                 again.extend((i, attempt) for attempt in alone)
             else:
                 unclear.append((i, outcome))
-    second = bench.write([attempt for _, attempt in again], lambda _: True)
+    second = bench.write([attempt for _, attempt in again], [True] * len(again))
     unclear.extend((i, outcome) for (i, _), outcome in zip(again, second, strict=True))
     for (i, _), controlled in zip(unclear, bench.control([outcome for _, outcome in unclear]), strict=True):
         result[i].append(controlled)

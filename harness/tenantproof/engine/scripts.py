@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -75,15 +75,23 @@ def as_persona(identity: Identity) -> tuple[str, ...]:
     return statements if call is None else (*statements, call.as_string(None))
 
 
+def has_key_of(key_columns: Sequence[str], keys: Sequence[Key]) -> sql.Composable:
+    """The condition that a row has one of these keys; false where there is none."""
+    if not keys:
+        return sql.SQL("false")
+    key = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in key_columns)
+    listed = sql.SQL(", ").join(
+        sql.SQL("({})").format(sql.SQL(", ").join(sql.Literal(part) for part in row_key)) for row_key in keys
+    )
+    return sql.SQL("(({}) IN (VALUES {}))").format(key, listed)
+
+
 @cache
 def set_stage(stage: Stage) -> tuple[str, ...]:
     """Statements of the observer that leave only the stage's rows in the relation."""
-    key = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in stage.key_columns)
-    kept = sql.SQL(", ").join(
-        sql.SQL("({})").format(sql.SQL(", ").join(sql.Literal(part) for part in row_key)) for row_key in stage.keep
+    clear = sql.SQL("DELETE FROM {} WHERE NOT {}").format(
+        sql.Identifier(*stage.relation), has_key_of(stage.key_columns, stage.keep)
     )
-    condition = sql.SQL(" WHERE ({}) NOT IN (VALUES {})").format(key, kept) if stage.keep else sql.SQL("")
-    clear = sql.SQL("DELETE FROM {}{}").format(sql.Identifier(*stage.relation), condition)
     referring = (sql.SQL("DELETE FROM {}").format(sql.Identifier(*name)).as_string(None) for name in stage.clear)
     return (TRIGGERS_OFF, clear.as_string(None), *referring, TRIGGERS_ON)
 
@@ -107,14 +115,17 @@ class Script:
         return observations[self.act + 2 :]
 
 
+def before_acting(attempt: Attempt, becoming: tuple[str, ...]) -> tuple[str, ...]:
+    """What sets the attempt's stage, from a session that is the persona and back to it; nothing without a stage."""
+    return () if attempt.stage is None else (as_observer(), *set_stage(attempt.stage), *becoming)
+
+
 def as_the_persona(attempt: Attempt, becoming: tuple[str, ...], watches: Mapping[QName, Watch]) -> Script:
     """The attempt from a session that is already the persona; the observer looks afterwards at the given relations.
 
     *becoming* are the statements of `as_persona`, for the way back from setting the stage.
     """
-    before: tuple[str, ...] = ()
-    if attempt.stage is not None:
-        before = (as_observer(), *set_stage(attempt.stage), *becoming)
+    before = before_acting(attempt, becoming)
     if not watches:
         return Script((*before, attempt.sql), len(before))
     return Script((*before, attempt.sql, as_observer(), *(w.query for w in watches.values())), len(before))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from tenantproof.core.finding import Finding, Severity
+from tenantproof.core.finding import Finding
 from tenantproof.core.report import Report
 from tenantproof.reports.matrix import Matrix, Outcome
 
@@ -98,7 +98,3 @@ def headline(report: Report, matrix: Matrix) -> str:
     if len(parts) == 1:
         return f"{parts[0]} in {number(len(report.cells))} cells"
     return f"{', '.join(parts)}, of {number(len(report.cells))} cells"
-
-
-def worst(findings: Sequence[Finding]) -> Severity | None:
-    return max((finding.severity for finding in findings), key=lambda severity: severity.rank, default=None)

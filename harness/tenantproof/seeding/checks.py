@@ -38,11 +38,6 @@ class Hints:
     json_type: str = ""
     always_null: bool = False
 
-    @property
-    def shapes_text(self) -> bool:
-        """Whether free text would be refused."""
-        return bool(self.choices or self.patterns)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:

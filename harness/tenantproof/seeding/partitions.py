@@ -168,8 +168,3 @@ def _before(bound: str) -> str:
 def _items(text: str) -> list[str | None]:
     found = re.findall(r"'((?:[^']|'')*)'|(MINVALUE|MAXVALUE|NULL)|([^,\s]+)", text)
     return [None if word else quoted.replace("''", "'") or bare for quoted, word, bare in found]
-
-
-def routed(column: Column, slot: Slot | None) -> bool:
-    """Whether the partition decides the value of a column."""
-    return slot is not None and column.name in slot.starts
