@@ -112,6 +112,29 @@ def test_an_accepted_finding_passes_until_its_day(tenantproof: Run, small_app: P
     assert tenantproof("check", small_app, "--patch", leak, "-q").returncode == 1
 
 
+def test_a_view_that_leaks_by_itself_is_told_beside_another_leak_of_its_table(
+    tenantproof: Run, small_app: Path, tmp_path: Path
+) -> None:
+    both = tmp_path / "both.sql"
+    both.write_text(
+        "create function public.all_notes() returns setof public.notes language sql stable security definer"
+        " set search_path = '' as 'select * from public.notes';"
+        "create view public.every_note with (security_invoker = true) as"
+        " select a.* from public.all_notes() a left join public.notes n on n.id = a.id;"
+        "grant select on public.every_note to authenticated;"
+        "create policy notes_plant on public.notes for insert to authenticated with check (true);"
+    )
+
+    tenantproof("check", small_app, "--patch", both, "-q", "--report", "json=r.json")
+
+    findings = report_of(small_app.parents[1] / "r.json")["findings"]
+    assert isinstance(findings, list)
+    assert {(f["object"], f["command"]) for f in findings} == {
+        ("public.every_note", "select"),
+        ("public.notes", "insert"),
+    }
+
+
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
 def test_tokens_can_be_signed_with_asymmetric_keys(tenantproof: Run, small_app: Path, algorithm: str) -> None:
     done = tenantproof("check", small_app, "-q", "--signing-algorithm", algorithm)

@@ -76,11 +76,15 @@ def find(wire: Wire, plan: Plan, cells: Sequence[Judged], locate: Locate) -> lis
 
 
 def _under_their_tables(plan: Plan, groups: dict[tuple[QName, str], list[Witness]]) -> None:
-    """An invoker's view leaks because a table below it leaks: that is one root cause, the table's."""
+    """An invoker's view is read because a table below it can be read: that is one root cause, the table's."""
+    read = {name for (name, cause), found in groups.items() if cause != "view" and any(map(_is_read, found))}
     for name, cause in [key for key in groups if key[1] == "view"]:
-        below = set(plan.below(plan.catalog.relations[name]))
-        if any(table in below for table, _ in groups):
+        if read.intersection(plan.below(plan.catalog.relations[name])):
             del groups[name, cause]
+
+
+def _is_read(witness: Witness) -> bool:
+    return witness.judged.command is Command.SELECT
 
 
 def _under_their_helpers(groups: dict[tuple[QName, str], list[Witness]]) -> None:
