@@ -67,12 +67,21 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What a persona perceives of one statement: rows as text, the row count, or the refusal."""
+    """What a persona perceives of one statement: rows as text, the row count, or the refusal, and notices.
+
+    `detail`, `hint`, `column` and `constraint` are the fields of an error that PostgreSQL and PostgREST hand to the
+    client beside its message (PostgreSQL docs: "Error and Notice Message Fields").
+    """
 
     rows: tuple[tuple[str | None, ...], ...] = ()
     count: int = 0
     sqlstate: str | None = None
     message: str = ""
+    detail: str = ""
+    hint: str = ""
+    column: str = ""
+    constraint: str = ""
+    notices: tuple[str, ...] = ()
 
     @property
     def refused(self) -> bool:

@@ -117,7 +117,7 @@ class Plan:
         return known or Tenancy()
 
     @cached_property
-    def _users(self) -> frozenset[QName]:
+    def users(self) -> frozenset[QName]:
         """The tables that hold the users: what the memberships' user columns refer to."""
         found = {QName("auth", "users")} & self.catalog.relations.keys()
         for membership in self.scenario.memberships:
@@ -127,7 +127,7 @@ class Plan:
         return frozenset(found)
 
     def _user_columns(self, relation: Relation) -> tuple[str, ...]:
-        keys = (key for key in relation.foreign_keys if key.references in self._users and len(key.columns) == 1)
+        keys = (key for key in relation.foreign_keys if key.references in self.users and len(key.columns) == 1)
         return tuple(key.columns[0] for key in keys)
 
     @cached_property
@@ -172,7 +172,7 @@ class Plan:
             drafts=self.manifest.drafts.get(relation.name, ()),
             oracle=self.oracle,
             tenant_ids=self.manifest.tenant_ids,
-            privileges=self._privileges(role, through),
+            privileges=self.privileges(role, through),
             consulted=relation.name in self.consulted.get(relation.name, ()),
             watch=self._watched_with(through),
             referring=self._referring.get(relation.name, ()),
@@ -218,7 +218,8 @@ class Plan:
                 below.extend(self.below(base))
         return tuple(dict.fromkeys(below))
 
-    def _privileges(self, role: str, relation: Relation) -> frozenset[tuple[str, str | None]]:
+    def privileges(self, role: str, relation: Relation) -> frozenset[tuple[str, str | None]]:
+        """Pairs of privilege and column (None: the whole relation) that the role holds."""
         held_by = self.catalog.privileges_of(role)
         if relation.owner in held_by or (role in self.catalog.roles and self.catalog.roles[role].superuser):
             return frozenset((name, None) for name in ("SELECT", "INSERT", "UPDATE", "DELETE"))

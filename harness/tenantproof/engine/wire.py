@@ -43,6 +43,8 @@ class Wire:
 
     def __init__(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
         self._pg = connection.pgconn
+        self._notices: list[str] = []
+        self._pg.notice_handler = self._notice
         self.counter = Counter()
 
     def __enter__(self) -> Wire:
@@ -108,7 +110,8 @@ class Wire:
         for _ in script:
             result = self._take_result()
             if result.status != pq.ExecStatus.PIPELINE_ABORTED:
-                observations.append(_observe(result))
+                observations.append(_observe(result, tuple(self._notices)))
+            self._notices.clear()
         self._take_sync()
         undone = self._take_result()
         if undone.status != pq.ExecStatus.COMMAND_OK:
@@ -155,6 +158,13 @@ class Wire:
         if result is None or result.status != pq.ExecStatus.PIPELINE_SYNC:
             raise ConnectionLost("the server closed the connection in the middle of a run")
 
+    def _notice(self, notice: pq.abc.PGresult) -> None:
+        """Called while an answer is awaited: the notices of a statement come before its result."""
+        level, message = (
+            _field(notice, field) for field in (pq.DiagnosticField.SEVERITY, pq.DiagnosticField.MESSAGE_PRIMARY)
+        )
+        self._notices.append(f"{level}: {message}")
+
     def _flush(self) -> None:
         while self._pg.flush():
             readable, _, _ = select([self._pg.socket], [self._pg.socket], [])
@@ -162,18 +172,23 @@ class Wire:
                 self._pg.consume_input()
 
 
-def _observe(result: pq.abc.PGresult) -> Observation:
+def _observe(result: pq.abc.PGresult, notices: tuple[str, ...]) -> Observation:
     if result.status == pq.ExecStatus.TUPLES_OK:
         rows = tuple(
             tuple(_text(result.get_value(row, column)) for column in range(result.nfields))
             for row in range(result.ntuples)
         )
-        return Observation(rows=rows, count=result.ntuples)
+        return Observation(rows=rows, count=result.ntuples, notices=notices)
     if result.status == pq.ExecStatus.COMMAND_OK:
-        return Observation(count=result.command_tuples or 0)
+        return Observation(count=result.command_tuples or 0, notices=notices)
     return Observation(
         sqlstate=_field(result, pq.DiagnosticField.SQLSTATE) or "XX000",
         message=_field(result, pq.DiagnosticField.MESSAGE_PRIMARY),
+        detail=_field(result, pq.DiagnosticField.MESSAGE_DETAIL),
+        hint=_field(result, pq.DiagnosticField.MESSAGE_HINT),
+        column=_field(result, pq.DiagnosticField.COLUMN_NAME),
+        constraint=_field(result, pq.DiagnosticField.CONSTRAINT_NAME),
+        notices=notices,
     )
 
 

@@ -1,0 +1,297 @@
+"""
+Programs of one persona in several worlds, on one connection.
+
+A batch runs in world 1, then behind a savepoint the other worlds are made one after the other and the same batch runs
+in each; all of it is pipelined and undone.  Only where observations differ it looks closer.  What a program wrote is
+looked for only in relations that the statistics of the transaction say it touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+from psycopg import sql
+
+from tenantproof.core.attempt import Change, Observation
+from tenantproof.core.errors import TargetError
+from tenantproof.core.model import Command, Persona, QName
+from tenantproof.core.program import Answer, Program, Variation
+from tenantproof.engine.interference.elsewhere import Elsewhere
+from tenantproof.engine.interference.facts import Facts
+from tenantproof.engine.plan import Plan
+from tenantproof.engine.scripts import as_observer, as_persona
+from tenantproof.engine.wire import Wire
+from tenantproof.properties.border import Border
+from tenantproof.properties.confidentiality import Difference, differ, interference
+from tenantproof.properties.integrity import Breach, Ranks, breaches
+
+_BASE = "SAVEPOINT world_1"
+_BACK = "ROLLBACK TO SAVEPOINT world_1"
+_TIMEOUTS = (
+    "SELECT pg_catalog.set_config('statement_timeout', '1500', true),"
+    " pg_catalog.set_config('lock_timeout', '500', true)"
+)
+_TOUCHED = """
+PREPARE tenantproof_touched AS
+SELECT pg_catalog.string_agg(t.oid::text || ':' || t.n::text, ' ')
+FROM (SELECT o AS oid, pg_catalog.pg_stat_get_xact_tuples_inserted(o) + pg_catalog.pg_stat_get_xact_tuples_updated(o)
+             + pg_catalog.pg_stat_get_xact_tuples_deleted(o) AS n
+      FROM pg_catalog.unnest({}::pg_catalog.oid[]) AS o) AS t
+WHERE t.n > 0
+"""
+_ASK_TOUCHED = "EXECUTE tenantproof_touched"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was tried, and how the database took it."""
+
+    attempts: int = 0
+    pairs: int = 0
+    passed: int = 0
+    denied: int = 0
+    failed: int = 0
+    unsteady: int = 0
+    """Attempts whose observations are not the same twice in the same world."""
+    seen: set[tuple[str, str, str]] = field(default_factory=set)
+    """Distinct (subject, shape, outcome)."""
+    slow: dict[QName, str] = field(default_factory=dict)
+    """Subjects that ran into the timeout, with what the database said."""
+    through: dict[QName, int] = field(default_factory=dict)
+    """How often each subject was got through to."""
+    failures: dict[str, int] = field(default_factory=dict)
+    """SQLSTATE -> how often."""
+
+    def count(self, program: Program, answer: Answer) -> None:
+        """Take note of one attempt in world 1."""
+        self.attempts += 1
+        last = answer[-1]
+        outcome = _outcome(last)
+        if outcome == "passed":
+            self.passed += 1
+        elif outcome == "denied":
+            self.denied += 1
+        else:
+            self.failed += 1
+            self.failures[last.sqlstate or ""] = self.failures.get(last.sqlstate or "", 0) + 1
+        line = program.lines[len(answer) - 1]
+        self.through[line.subject] = self.through.get(line.subject, 0) + (outcome == "passed")
+        self.seen.add((str(line.subject), line.shape, outcome))
+        if last.sqlstate == "57014":
+            self.slow[line.subject] = last.message
+
+
+def _outcome(last: Observation) -> str:
+    if not last.refused or last.passed_policy:
+        return "passed"
+    return "denied" if last.denied or last.sqlstate == "P0001" else f"failed {last.sqlstate}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspicion:
+    """A program whose observations depend on what happened elsewhere."""
+
+    program: Program
+    world: Elsewhere
+    difference: Difference
+    first: Answer
+    second: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """A program that changed what it may not change."""
+
+    program: Program
+    breaches: tuple[Breach, ...]
+    answer: Answer
+
+
+def learn_oids(wire: Wire, facts: Facts) -> Mapping[QName, str]:
+    """The oid of each known relation, and the prepared question which of them were written to."""
+    names = list(facts.relations)
+    ask = sql.SQL("SELECT {}::pg_catalog.regclass::pg_catalog.oid")
+    queries = [ask.format(sql.Literal(sql.Identifier(*name).as_string(None))).as_string(None) for name in names]
+    answers = wire.run([(query,) for query in queries])
+    oids = {name: str(said[-1].rows[0][0]) for name, said in zip(names, answers, strict=True)}
+    listed = "{" + ",".join(oids.values()) + "}"
+    wire.run([("DEALLOCATE ALL",)])
+    wire.run([(sql.SQL(_TOUCHED).format(sql.Literal(listed)).as_string(None),)])
+    return oids
+
+
+class Arena:
+    """One persona, and the worlds that differ behind its back."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        plan: Plan,
+        facts: Facts,
+        persona: Persona,
+        worlds: Sequence[Elsewhere],
+        oids: Mapping[QName, str],
+        memberships: Mapping[QName, Ranks],
+        tally: Tally,
+        refresh: Sequence[str] = (),
+    ) -> None:
+        self._wire, self._facts, self.persona = wire, facts, persona
+        self.worlds, self.tally = tuple(worlds), tally
+        self._names = {oid: name for name, oid in oids.items()}
+        self._memberships = memberships
+        self._border = Border(plan.oracle, persona)
+        self._becoming = (*as_persona(plan.identities[persona.name]), _TIMEOUTS)
+        self._counted: dict[str, int] = {}
+        self._world_1 = (*refresh, _BASE, *self._becoming)
+
+    def run(self, programs: Sequence[Program]) -> tuple[list[Suspicion], list[Damage]]:
+        """Run the programs in all worlds; returns what was learned and what was damaged, confirmed."""
+        self._begin()
+        answers, touched = self._act(programs)
+        for program, answer in zip(programs, answers, strict=True):
+            self.tally.count(program, answer)
+        suspects: list[tuple[int, Elsewhere, Answer]] = []
+        for world in self.worlds:
+            chosen = [i for i, program in enumerate(programs) if _applies(world, program)]
+            seconds = self._in(world, [programs[i] for i in chosen])
+            self.tally.pairs += len(chosen)
+            suspects += [
+                (i, world, second) for i, second in zip(chosen, seconds, strict=True) if differ(answers[i], second)
+            ]
+        found = self._confirmed(programs, answers, suspects)
+        written = [(program, names) for program, names in zip(programs, touched, strict=True) if names]
+        return found, self._damages(written)
+
+    def learned(self, program: Program, worlds: Sequence[Elsewhere]) -> list[Difference | None]:
+        """What the program tells about each of these worlds, nondeterminism left out."""
+        self._begin()
+        first, again, more = (self._act([program])[0][0] for _ in range(3))
+        seconds = [self._in(world, [program])[0] for world in worlds]
+        return [interference(first, second, (again, more)) for second in seconds]
+
+    def suspicion(self, program: Program, world: Elsewhere) -> Suspicion | None:
+        """The program and the world with both observations; None where they are the same."""
+        self._begin()
+        first, again, more = (self._act([program])[0][0] for _ in range(3))
+        second = self._in(world, [program])[0]
+        difference = interference(first, second, (again, more))
+        if difference is None:
+            return None
+        return Suspicion(program=program, world=world, difference=difference, first=first, second=second)
+
+    def damage(self, program: Program) -> Damage | None:
+        """What the program changes that it may not change."""
+        self._begin()
+        _, touched = self._act([program])
+        found = self._damages([(program, touched[0])] if touched[0] else [])
+        return found[0] if found else None
+
+    def _begin(self) -> None:
+        try:
+            self._wire.restart(self._world_1)
+        except psycopg.Error as error:
+            raise TargetError(f"nobody can become {self.persona.name}: {str(error).strip()}") from error
+
+    def _in(self, world: Elsewhere, programs: Sequence[Program]) -> list[Answer]:
+        self._wire.prepare((_BACK, *world.statements, *self._becoming))
+        answers, _ = self._act(programs)
+        self._wire.prepare((_BACK, *self._becoming))
+        return answers
+
+    def _act(self, programs: Sequence[Program]) -> tuple[list[Answer], list[tuple[QName, ...]]]:
+        """Answers, and the relations that each program wrote to."""
+        scripts = [_script(program) for program in programs]
+        answers: list[Answer] = []
+        touched: list[tuple[QName, ...]] = []
+        for program, said in zip(programs, self._wire.run(scripts), strict=True):
+            lead = 1 if program.variation.settings else 0
+            answers.append(said[lead : lead + len(program.lines)] or said[-1:])
+            asked = program.writes and len(said) == lead + len(program.lines) + 1 and not said[-1].refused
+            touched.append(self._touched(said[-1]) if asked else ())
+        return answers, touched
+
+    def _touched(self, observation: Observation) -> tuple[QName, ...]:
+        """What was written to since the last look: the counters grow, and rolling back does not reset them."""
+        found = []
+        for pair in (observation.rows[0][0] or "").split():
+            oid, count = pair.split(":")
+            if int(count) != self._counted.get(oid, 0):
+                self._counted[oid] = int(count)
+                found.append(self._names[oid])
+        return tuple(found)
+
+    def _confirmed(
+        self, programs: Sequence[Program], answers: Sequence[Answer], suspects: Sequence[tuple[int, Elsewhere, Answer]]
+    ) -> list[Suspicion]:
+        """Those that differ for no reason but the world: world 1 twice more, the other world once more."""
+        if not suspects:
+            return []
+        places = sorted({i for i, _, _ in suspects})
+        repeats = [self._act([programs[i] for i in places])[0] for _ in range(2)]
+        again = {i: tuple(repeat[n] for repeat in repeats) for n, i in enumerate(places)}
+        found: list[Suspicion] = []
+        for i, world, second in suspects:
+            difference = interference(answers[i], second, again[i])
+            if difference is None:
+                self.tally.unsteady += 1
+                continue
+            found.append(
+                Suspicion(program=programs[i], world=world, difference=difference, first=answers[i], second=second)
+            )
+        return found
+
+    def _damages(self, written: Iterable[tuple[Program, tuple[QName, ...]]]) -> list[Damage]:
+        """Look at what was written to, row by row."""
+        todo = list(written)
+        if not todo:
+            return []
+        scripts = [
+            (*_acting(program), as_observer(), *(self._facts.watches[name].query for name in names))
+            for program, names in todo
+        ]
+        found: list[Damage] = []
+        for (program, names), said in zip(todo, self._wire.run(scripts), strict=True):
+            seen = said[len(_acting(program)) + 1 :]
+            if len(seen) < len(names) or any(observation.refused for observation in seen):
+                continue
+            changes = [change for name, look in zip(names, seen, strict=True) for change in self._changes(name, look)]
+            done = breaches(self._border, changes, _direct(program), self._memberships)
+            if done:
+                lead = len(_acting(program)) - len(program.lines)
+                answer = said[lead : lead + len(program.lines)]
+                found.append(Damage(program=program, breaches=tuple(done), answer=answer))
+        return found
+
+    def _changes(self, name: QName, look: Observation) -> tuple[Change, ...]:
+        watch, before = self._facts.watches[name], self._facts.before[name]
+        return watch.changes(name, before, look, frozenset())
+
+
+def _applies(world: Elsewhere, program: Program) -> bool:
+    """Inside the own tenant, functions and views are how the application opens what policies withhold, and an unusual
+    token may entitle to less or more: there only plain statements on tables count."""
+    calls = any(line.calls for line in program.lines)
+    return not world.inside or not (program.variation.settings or calls)
+
+
+def _set(variation: Variation) -> str:
+    calls = sql.SQL(", ").join(
+        sql.SQL("pg_catalog.set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
+        for name, value in variation.settings
+    )
+    return sql.SQL("SELECT {}").format(calls).as_string(None)
+
+
+def _acting(program: Program) -> tuple[str, ...]:
+    lead = (_set(program.variation),) if program.variation.settings else ()
+    return (*lead, *(line.sql for line in program.lines))
+
+
+def _script(program: Program) -> tuple[str, ...]:
+    return (*_acting(program), _ASK_TOUCHED) if program.writes else _acting(program)
+
+
+def _direct(program: Program) -> dict[QName, Command]:
+    return {line.writes[0]: line.writes[1] for line in program.lines if line.writes is not None}

@@ -1,0 +1,348 @@
+"""
+Other worlds: what happens behind a persona's back, as statements of the observer.
+
+A world is world 1 plus happenings, each of which touches only rows that the persona is not entitled to.  Every world
+is checked after it was built: the rows that the persona is entitled to must be the same, by key and by content.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from psycopg import sql
+
+from tenantproof.core.attempt import Observation
+from tenantproof.core.catalog import RelationKind
+from tenantproof.core.model import QName, SystemRows, Tenancy
+from tenantproof.core.world import Draft, Key, Row
+from tenantproof.engine.interference.facts import Facts, contents_of, contents_query
+from tenantproof.engine.interference.recipes import Recipe, Recipes, quiet, update_rows
+from tenantproof.engine.plan import Plan
+from tenantproof.engine.scripts import has_key_of
+from tenantproof.engine.wire import Wire
+from tenantproof.oracle.entitlement import predicates_of
+from tenantproof.properties.border import Border, Side
+
+_MOST_ADDED = 2
+"""Tenants of which a row is added to each relation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """One thing that happens behind the persona's back."""
+
+    relation: QName
+    words: str
+    """For people: "2 rows of public.notes were changed"."""
+    sql: str
+    quietly: bool = False
+    """With triggers and foreign keys off."""
+    before: tuple[str, ...] = ()
+    """Statements that make the session somebody else first."""
+    after: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    keys: tuple[Key, ...] = ()
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """From a session of the observer and back to it."""
+        return (*self.before, *(quiet(self.sql) if self.quietly else (self.sql,)), *self.after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """A world that differs from world 1 by these happenings."""
+
+    name: str
+    happenings: tuple[Happening, ...]
+    refresh: tuple[str, ...] = ()
+    """What brings materialized views up to date."""
+    inside: bool = False
+    """Whether what happens is inside the persona's own tenant, to rows that the scenario withholds."""
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """From a session of the observer and back to it."""
+        told = tuple(statement for happening in self.happenings for statement in happening.statements)
+        return (*told, *self.refresh)
+
+    def only(self, happenings: Iterable[Happening]) -> Elsewhere:
+        """The same world with fewer happenings."""
+        return replace(self, happenings=tuple(happenings))
+
+
+def refreshes(wire: Wire, plan: Plan) -> tuple[str, ...]:
+    """REFRESH for each materialized view that can be refreshed."""
+    views = [name for name, relation in plan.catalog.relations.items() if relation.kind is RelationKind.MATVIEW]
+    asked = [
+        sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.Identifier(*name)).as_string(None) for name in sorted(views)
+    ]
+    return tuple(
+        text for text, said in zip(asked, wire.run([(text,) for text in asked]), strict=True) if not said[-1].refused
+    )
+
+
+def famous_keys(facts: Facts) -> Mapping[QName, frozenset[Key]]:
+    """The rows whose ids may be known to strangers: of each relation the first row of each tenant and owner-less
+    kind, and all that these refer to.  They are changed behind a persona's back, never deleted: that a row with an
+    id that nobody can guess exists is no news to who knows the id."""
+    famous: dict[QName, set[Key]] = {}
+    for name, rows in facts.rows.items():
+        whose: set[tuple[str | None, str | None]] = set()
+        for fact in rows:
+            who = (fact.row.tenant, None if fact.row.tenant else fact.row.owner)
+            if who not in whose:
+                whose.add(who)
+                famous.setdefault(name, set()).add(fact.row.key)
+    todo = [(name, key) for name, keys in famous.items() for key in keys]
+    while todo:
+        for parent in _parents(facts, *todo.pop()):
+            if parent[1] not in famous.setdefault(parent[0], set()):
+                famous[parent[0]].add(parent[1])
+                todo.append(parent)
+    return {name: frozenset(keys) for name, keys in famous.items()}
+
+
+def _parents(facts: Facts, name: QName, key: Key) -> Iterator[tuple[QName, Key]]:
+    relation, values = facts.relations[name], facts.contents[name].get(key, ())
+    by_name = dict(zip(relation.column_names, values, strict=False))
+    for foreign_key in relation.foreign_keys:
+        parent = facts.relations.get(foreign_key.references) if foreign_key.references else None
+        if parent is None or parent.primary_key != foreign_key.ref_columns:
+            continue
+        found: Key = tuple(by_name.get(column) for column in foreign_key.columns)
+        if found in facts.contents[parent.name]:
+            yield parent.name, found
+
+
+class Builder:
+    """Makes the other worlds of one persona."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        plan: Plan,
+        facts: Facts,
+        recipes: Recipes,
+        border: Border,
+        refresh: tuple[str, ...],
+        famous: Mapping[QName, frozenset[Key]],
+    ) -> None:
+        self._wire, self._plan, self._facts, self._recipes = wire, plan, facts, recipes
+        self._border, self._refresh, self._famous = border, refresh, famous
+        self._sides = facts.sides(border)
+
+    def worlds(self) -> tuple[Elsewhere, ...]:
+        """The other worlds that can be built, those with nothing in them left out."""
+        drawn = (
+            Elsewhere(
+                name="others' rows were changed and added",
+                happenings=(*self._changed(Side.FOREIGN), *self._added()),
+                refresh=self._refresh,
+            ),
+            Elsewhere(name="others' rows were deleted", happenings=tuple(self._gone()), refresh=self._refresh),
+            Elsewhere(
+                name="rows of the own tenant that the persona may not see were changed",
+                happenings=tuple(self._changed(Side.INSIDE)),
+                refresh=self._refresh,
+                inside=True,
+            ),
+        )
+        settled = (self._settled(world) for world in drawn)
+        return tuple(world for world in settled if world.happenings)
+
+    def _changed(self, side: Side) -> Iterator[Happening]:
+        for name, recipes in self._recipes.items():
+            if side is Side.INSIDE and self._may_decide(name):
+                continue
+            keys = self._keys(name, side)
+            if not keys:
+                continue
+            free = [recipe for recipe in recipes if not self._may_open(name, recipe.column)]
+            for quietly in (False, True):
+                chosen = [recipe for recipe in free if recipe.quietly is quietly]
+                if chosen:
+                    yield self._change(name, chosen, keys, quietly=quietly or side is Side.INSIDE)
+
+    def _may_open(self, name: QName, column: str) -> bool:
+        """Whether a scope of the scenario depends on the column."""
+        return any(re.search(rf"\b{re.escape(column)}\b", text) for text in predicates_of(self._plan.scenario, name))
+
+    def _may_decide(self, name: QName) -> bool:
+        """Whether policies read the relation: then a change to it changes what is right."""
+        return any(name in read for relation, read in self._plan.consulted.items() if relation != name)
+
+    def _change(self, name: QName, recipes: Sequence[Recipe], keys: Sequence[Key], *, quietly: bool) -> Happening:
+        changes = [(recipe.column, recipe.expression) for recipe in recipes]
+        return Happening(
+            relation=name,
+            words=f"{_rows(len(keys))} of {name} changed",
+            sql=update_rows(name, changes, self._has_key(name, keys)),
+            quietly=quietly,
+            columns=tuple(recipe.column for recipe in recipes),
+            keys=tuple(keys),
+        )
+
+    def _added(self) -> Iterator[Happening]:
+        for name, drafts in self._plan.manifest.drafts.items():
+            if name not in self._facts.relations or predicates_of(self._plan.scenario, name):
+                continue
+            whose: set[str | None] = set()
+            for draft in drafts:
+                fresh = draft.tenant not in whose and len(whose) < _MOST_ADDED
+                if fresh and draft.replaces is None and self._is_foreign(name, draft):
+                    whose.add(draft.tenant)
+                    yield Happening(relation=name, words=f"a row added to {name}", sql=_insert(draft))
+
+    def _is_foreign(self, name: QName, draft: Draft) -> bool:
+        """Whether it would be a row of others; one that names the persona or their tenant might entitle them."""
+        if {self._border.persona.user_id, *self._border.own_tenants} & set(draft.values.values()):
+            return False
+        row = Row(key=(), tenant=draft.tenant, owner=draft.owner)
+        return self._border.side(name, row) is Side.FOREIGN
+
+    def _gone(self) -> Iterator[Happening]:
+        for name in self._facts.relations:
+            famous = self._famous.get(name, frozenset())
+            keys = [key for key in self._keys(name, Side.FOREIGN) if key not in famous]
+            if keys:
+                yield self.deletion(name, keys)
+
+    def deletion(self, name: QName, keys: Sequence[Key]) -> Happening:
+        """These rows are deleted."""
+        statement = sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(*name), self._has_key(name, keys))
+        return Happening(
+            relation=name,
+            words=f"{_rows(len(keys))} of {name} deleted",
+            sql=statement.as_string(None),
+            quietly=True,
+            keys=tuple(keys),
+        )
+
+    def narrowed(self, happening: Happening) -> Iterator[Happening]:
+        """Smaller versions of a happening: one row of several, one column of several."""
+        if len(happening.keys) > 1:
+            for key in happening.keys:
+                yield self._with(happening, happening.columns, (key,))
+        if len(happening.columns) > 1:
+            for column in happening.columns:
+                yield self._with(happening, (column,), happening.keys)
+
+    def _with(self, happening: Happening, columns: Sequence[str], keys: Sequence[Key]) -> Happening:
+        if not happening.columns:
+            return self.deletion(happening.relation, keys)
+        recipes = [recipe for recipe in self._recipes[happening.relation] if recipe.column in columns]
+        return self._change(happening.relation, recipes, keys, quietly=happening.quietly)
+
+    def _has_key(self, name: QName, keys: Sequence[Key]) -> sql.Composable:
+        relation = self._facts.relations[name]
+        return has_key_of(relation.primary_key or relation.column_names, keys)
+
+    def _keys(self, name: QName, side: Side) -> list[Key]:
+        """Keys of the rows on that side; rows without a tenant where nobody said what they are stay as they are."""
+        tenancy = self._plan.tenancy_of(name)
+        sides = self._sides.get(name, {})
+        return [
+            fact.row.key
+            for fact in self._facts.rows.get(name, ())
+            if sides[fact.row.key] is side and not _unsaid(tenancy, fact.row)
+        ]
+
+    def _settled(self, world: Elsewhere) -> Elsewhere:
+        """The world without what the database refuses, or what reaches rows that the persona is entitled to."""
+        possible = world.only(self._possible(world.happenings))
+        offended = self.offended(possible)
+        if not offended:
+            return possible
+        hushed = possible.only(self._possible([replace(h, quietly=True) for h in possible.happenings]))
+        offended = self.offended(hushed)
+        if not offended:
+            return hushed
+        rest = hushed.only(
+            part
+            for happening in hushed.happenings
+            for part in ([happening] if happening.relation not in offended else self._harmless(hushed, happening))
+        )
+        if not self.offended(rest):
+            return rest
+        return hushed.only(part for happening in hushed.happenings for part in self._harmless(hushed, happening))
+
+    def _harmless(self, world: Elsewhere, happening: Happening) -> list[Happening]:
+        """The happening, or those of its columns that nobody's rights depend on."""
+        if not self.offended(world.only([happening])):
+            return [happening]
+        parts = [self._with(happening, (column,), happening.keys) for column in happening.columns]
+        return [part for part in parts if len(parts) > 1 and not self.offended(world.only([part]))]
+
+    def _possible(self, happenings: Sequence[Happening]) -> list[Happening]:
+        """Those that the database accepts: as they are, else quietly, else column by column."""
+        found: list[Happening] = []
+        for happening, accepted in zip(happenings, self._accepted(happenings), strict=True):
+            if accepted:
+                found.append(happening)
+                continue
+            hushed = replace(happening, quietly=True)
+            parts = [hushed, *(self._with(hushed, (column,), hushed.keys) for column in hushed.columns)]
+            verdicts = self._accepted(parts)
+            found.extend(parts[:1] if verdicts[0] else [p for p, ok in zip(parts, verdicts, strict=True) if ok])
+        return found
+
+    def _accepted(self, happenings: Sequence[Happening]) -> list[bool]:
+        self._wire.restart(())
+        answers = self._wire.run([happening.statements for happening in happenings])
+        return [not said[-1].refused for said in answers]
+
+    def offended(self, world: Elsewhere) -> frozenset[QName]:
+        """The relations of which the persona is entitled to other rows, or other content, than in world 1."""
+        self._wire.restart(())
+        queries = [
+            query
+            for name, relation in self._facts.relations.items()
+            for query in (self._facts.watches[name].query, contents_query(relation))
+        ]
+        said = self._wire.run([(*world.statements, *queries)])[0]
+        if said[-1].refused:
+            return frozenset(self._facts.relations)
+        answers = said[len(world.statements) :]
+        seen = dict(zip(self._facts.relations, zip(answers[::2], answers[1::2], strict=True), strict=True))
+        return frozenset(
+            name
+            for name, (versions, contents) in seen.items()
+            if not self._plan.tenancy_of(name).shared
+            and self._now(name, world, versions, contents) != self._entitled(name, world)
+        )
+
+    def _now(
+        self, name: QName, world: Elsewhere, versions: Observation, contents: Observation
+    ) -> dict[Key, tuple[str | None, ...]]:
+        rows = self._facts.watches[name].rows(versions, frozenset()).rows.values()
+        mine = {row.key for row in rows if self._is_mine(name, row, world)}
+        return {key: values for key, values in contents_of(contents.rows).items() if key in mine}
+
+    def _entitled(self, name: QName, world: Elsewhere) -> dict[Key, tuple[str | None, ...]]:
+        return {fact.row.key: fact.values for fact in self._facts.rows[name] if self._is_mine(name, fact.row, world)}
+
+    def _is_mine(self, name: QName, row: Row, world: Elsewhere) -> bool:
+        """Also rows inside the own tenant, unless it is they that the world changes."""
+        side = self._border.side(name, row)
+        return side is Side.MINE or (side is Side.INSIDE and not world.inside)
+
+
+def _unsaid(tenancy: Tenancy, row: Row) -> bool:
+    return tenancy.tenant is not None and row.tenant is None and tenancy.system_rows is SystemRows.UNDECIDED
+
+
+def _rows(count: int) -> str:
+    return f"{count} row" if count == 1 else f"{count} rows"
+
+
+def _insert(draft: Draft) -> str:
+    columns = sql.SQL(", ").join(sql.Identifier(column) for column in sorted(draft.values))
+    values = sql.SQL(", ").join(sql.Literal(draft.values[column]) for column in sorted(draft.values))
+    return (
+        sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})")
+        .format(sql.Identifier(*draft.relation), columns, values)
+        .as_string(None)
+    )

@@ -1,0 +1,310 @@
+"""From catalog and facts to what one persona can speak of."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from tenantproof.core.catalog import Argument, Column, Function, Relation, RelationKind
+from tenantproof.core.model import Persona, QName
+from tenantproof.core.report import Gap
+from tenantproof.core.world import Draft, Key
+from tenantproof.engine.interference.facts import Facts
+from tenantproof.engine.interference.outward import reason_not_to_call
+from tenantproof.engine.interference.secrets import is_secret, is_unguessable
+from tenantproof.engine.interference.variations import variations
+from tenantproof.engine.plan import PLATFORM_SCHEMAS, Plan
+from tenantproof.generation.vocabulary import Link, Noun, Slot, Values, Verb, Vocabulary, Word, unguessable_in
+from tenantproof.properties.border import Border, Side
+
+_LONGEST = 120
+_RANDOM_LENGTH = 20
+_MOST = 12
+_NOT_AN_ARGUMENT = frozenset("otv")
+_JSON_KEYS = re.compile(r"->>?\s*'([A-Za-z_][\w]*)'")
+_PREFIX = re.compile(r"^(p|in|v|arg|_|target|the|new|input|for|my)_|^_+|_+$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """One column's values, findable by name and type."""
+
+    relation: QName
+    column: Column
+    values: Values
+
+
+def function_gaps(plan: Plan) -> tuple[Gap, ...]:
+    """Functions that somebody may call and that are not called, with the reason."""
+    callers = frozenset[str]().union(*(plan.catalog.privileges_of(who.role) for who in plan.identities.values()))
+    gaps = []
+    for function in callable_by(plan, callers):
+        reason = reason_not_to_call(function, plan.catalog)
+        if reason is not None:
+            gaps.append(Gap(object=f"{function.name}({function.identity})", reason=f"not called: {reason}"))
+    return tuple(gaps)
+
+
+def callable_by(plan: Plan, held: frozenset[str]) -> Iterator[Function]:
+    """The application's functions in the schemas of the scenario that these roles may execute."""
+    for function in plan.catalog.functions:
+        exposed = function.name.schema in plan.scenario.database.schemas
+        exposed = exposed and function.name.schema not in PLATFORM_SCHEMAS
+        plain = function.kind in ("f", "p") and function.returns not in ("trigger", "event_trigger")
+        if exposed and plain and function.executable_by & held:
+            yield function
+
+
+class Lexicon:
+    """Makes vocabularies."""
+
+    def __init__(self, plan: Plan, facts: Facts, famous: Mapping[QName, frozenset[Key]]) -> None:
+        self._plan, self._facts, self._famous = plan, facts, famous
+
+    def of(self, persona: Persona, border: Border) -> Vocabulary:
+        """What *persona* can speak of."""
+        sides = self._facts.sides(border)
+        entries = {name: self._entries(name, sides.get(name, {})) for name in self._plan.catalog.relations}
+        role = self._plan.identities[persona.name].role
+        nouns = tuple(
+            noun
+            for relation in self._plan.relations
+            if (noun := self._noun(border, role, relation, entries)).readable
+            or noun.insertable
+            or noun.updatable
+            or noun.deletable
+        )
+        held = self._plan.catalog.privileges_of(role)
+        verbs = tuple(
+            self._verb(function, entries)
+            for function in callable_by(self._plan, held)
+            if reason_not_to_call(function, self._plan.catalog) is None
+        )
+        return Vocabulary(
+            nouns=nouns,
+            verbs=verbs,
+            variations=variations(self._plan, persona, border),
+            unguessable=unguessable_in(nouns, verbs) | self._tenants_of_others(border),
+        )
+
+    def _tenants_of_others(self, border: Border) -> frozenset[str]:
+        """Where tenants have random ids, a variation may mention them."""
+        ids = {value for value in self._plan.manifest.tenant_ids.values() if value not in border.own_tenants}
+        return frozenset(value for value in ids if len(value) >= _RANDOM_LENGTH)
+
+    def _entries(self, name: QName, sides: Mapping[Key, Side]) -> dict[str, _Entry]:
+        relation = self._plan.catalog.relations[name]
+        leaves = [name] if name in self._facts.rows else self._leaves(name)
+        return {
+            column.name: _Entry(relation=name, column=column, values=self._values(relation, column, leaves, sides))
+            for column in relation.columns
+        }
+
+    def _leaves(self, name: QName) -> list[QName]:
+        return [
+            leaf for leaf, root in self._plan.oracle.partitions.items() if root == name and leaf in self._facts.rows
+        ]
+
+    def _values(self, relation: Relation, column: Column, leaves: Iterable[QName], sides: Mapping[Key, Side]) -> Values:
+        own: dict[str, None] = {}
+        hidden: dict[str, None] = {}
+        famous: dict[str, None] = {}
+        keyed = column.name in relation.primary_key or any(column.name in fk.columns for fk in relation.foreign_keys)
+        for leaf in leaves:
+            place = self._facts.relations[leaf].column_names.index(column.name)
+            for fact in self._facts.rows[leaf]:
+                value = fact.values[place]
+                if value is None or len(value) > _LONGEST:
+                    continue
+                if sides.get(fact.row.key) is not Side.FOREIGN:
+                    own[value] = None
+                elif fact.row.key in self._famous.get(leaf, ()):
+                    famous[value] = None
+                else:
+                    hidden[value] = None
+        others = _few(value for value in (*hidden, *famous) if value not in own)
+        if is_secret(column, keyed=keyed):
+            return Values(own=_few(own))
+        if is_unguessable(column):
+            return Values(own=_few(own), known=_few(value for value in famous if value not in own))
+        return Values(own=_few(own), guessable=others)
+
+    def _noun(
+        self, border: Border, role: str, relation: Relation, entries: Mapping[QName, Mapping[str, _Entry]]
+    ) -> Noun:
+        held = self._plan.privileges(role, relation)
+        known = self._known_columns(relation, entries)
+        words = {column.name: self._word(relation, column, known) for column in relation.columns}
+        settable = [column.name for column in relation.columns if not column.generated and column.identity != "a"]
+
+        def allowed(privilege: str, names: Iterable[str]) -> tuple[Word, ...]:
+            return tuple(words[name] for name in names if {(privilege, None), (privilege, name)} & held)
+
+        key = relation.primary_key
+        return Noun(
+            name=relation.name,
+            readable=allowed("SELECT", relation.column_names),
+            insertable=allowed("INSERT", settable),
+            updatable=allowed("UPDATE", settable),
+            deletable=("DELETE", None) in held,
+            key=tuple(words[name] for name in key),
+            links=tuple(_links(relation)),
+            uniques=tuple(index.columns for index in relation.indexes if index.unique and "" not in index.columns),
+            drafts=tuple(draft.values for draft in self._own_drafts(border, relation.name)),
+            view=relation.kind in (RelationKind.VIEW, RelationKind.MATVIEW),
+        )
+
+    def _known_columns(self, relation: Relation, entries: Mapping[QName, Mapping[str, _Entry]]) -> Mapping[str, _Entry]:
+        """The relation's columns; those of a view have the values of the columns of that name below it."""
+        found = dict(entries[relation.name])
+        for below in self._plan.below(relation):
+            for name, entry in entries.get(below, {}).items():
+                if name in found and found[name].values == Values():
+                    found[name] = entry
+        return found
+
+    def _word(self, relation: Relation, column: Column, known: Mapping[str, _Entry]) -> Word:
+        unique = {name for index in relation.indexes if index.unique for name in index.columns}
+        linked = {name for key in relation.foreign_keys for name in key.columns}
+        return Word(
+            name=column.name,
+            type=column.type,
+            category=column.category,
+            not_null=column.not_null,
+            values=known[column.name].values,
+            labels=column.enum_values,
+            keyed=column.name in unique | linked,
+        )
+
+    def _own_drafts(self, border: Border, name: QName) -> Iterator[Draft]:
+        for draft in self._plan.manifest.drafts.get(name, ()):
+            mine = draft.owner == border.persona.user_id or draft.owner is None
+            inside = draft.tenant in border.own_tenants or (draft.tenant is None and draft.owner is not None)
+            if draft.replaces is None and inside and mine:
+                yield draft
+
+    def _verb(self, function: Function, entries: Mapping[QName, Mapping[str, _Entry]]) -> Verb:
+        keys = tuple(dict.fromkeys(_JSON_KEYS.findall(function.source)))
+        by_type = _by_type(entries)
+        slots = tuple(
+            self._slot(argument, entries, by_type, keys)
+            for argument in function.arguments
+            if argument.mode not in _NOT_AN_ARGUMENT
+        )
+        fields = {key: _merged(_named(key, None, entries)) for key in keys}
+        many = function.returns_set or function.returns.startswith("TABLE") or "record" in function.returns
+        return Verb(name=function.name, slots=slots, many=many, fields=fields)
+
+    def _slot(
+        self,
+        argument: Argument,
+        entries: Mapping[QName, Mapping[str, _Entry]],
+        by_type: Mapping[str, list[_Entry]],
+        keys: tuple[str, ...],
+    ) -> Slot:
+        element = argument.type.removesuffix("[]") if argument.type.endswith("[]") else None
+        kind = _plain_type(element or argument.type)
+        alike = by_type.get(kind, [])
+        return Slot(
+            name=argument.name,
+            type=argument.type,
+            category=alike[0].column.category if alike else "",
+            has_default=argument.has_default,
+            values=_merged(_named(argument.name, kind, entries)),
+            loose=_merged(sorted(alike, key=lambda e: (e.column.name not in _keys_of(self._plan, e), str(e.relation)))),
+            labels=alike[0].column.enum_values if alike else (),
+            row_of=self._row_type(argument.type),
+            keys=keys if kind in ("json", "jsonb") else (),
+            element=element,
+        )
+
+    def _row_type(self, spelled: str) -> QName | None:
+        plain = spelled.replace('"', "")
+        for name in self._plan.catalog.relations:
+            if plain in (name.name, str(name)):
+                return name
+        return None
+
+
+def _keys_of(plan: Plan, entry: _Entry) -> tuple[str, ...]:
+    return plan.catalog.relations[entry.relation].primary_key
+
+
+def _few(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))[:_MOST]
+
+
+def _merged(entries: Iterable[_Entry]) -> Values:
+    found = list(entries)
+    return Values(
+        own=_few(_in_turn([entry.values.own for entry in found])),
+        guessable=_few(_in_turn([entry.values.guessable for entry in found])),
+        known=_few(_in_turn([entry.values.known for entry in found])),
+    )
+
+
+def _in_turn(lists: list[tuple[str, ...]]) -> Iterator[str]:
+    """The first of each, then the second of each."""
+    for place in range(_MOST):
+        yield from (values[place] for values in lists if place < len(values))
+
+
+def _by_type(entries: Mapping[QName, Mapping[str, _Entry]]) -> Mapping[str, list[_Entry]]:
+    found: dict[str, list[_Entry]] = defaultdict(list)
+    for columns in entries.values():
+        for entry in columns.values():
+            if entry.values != Values():
+                found[_plain_type(entry.column.type)].append(entry)
+    return found
+
+
+def _plain_type(spelled: str) -> str:
+    """Without length; the texts are one."""
+    plain = re.sub(r"\(.*?\)", "", spelled).strip()
+    return "text" if plain in ("character varying", "character", "citext", "name") else plain
+
+
+def _named(name: str, kind: str | None, entries: Mapping[QName, Mapping[str, _Entry]]) -> list[_Entry]:
+    """Columns that an argument's name points to, the closest first: `p_org_id` means any `org_id`, or `orgs.id`."""
+    wanted = _PREFIX.sub("", _PREFIX.sub("", name.lower()))
+    scored = []
+    for relation, columns in entries.items():
+        for column, entry in columns.items():
+            if kind is not None and _plain_type(entry.column.type) != kind:
+                continue
+            if entry.values != Values() and (score := _likeness(wanted, relation.name, column)):
+                scored.append((-score, str(relation), column, entry))
+    scored.sort(key=lambda item: item[:3])
+    best = scored[0][0] if scored else 0
+    return [entry for score, _, _, entry in scored if score == best or score <= -3][:6]
+
+
+def _likeness(wanted: str, relation: str, column: str) -> int:
+    """5 the row's own key by its relation's name, 4 the column itself, 3 and less for parts of names."""
+    stem = wanted.removesuffix("_id").removesuffix("id").rstrip("_")
+    if stem and column in ("id", "uuid", wanted) and _singular(relation).endswith(_singular(stem)):
+        return 5
+    if column == wanted:
+        return 4
+    if stem and _abbreviates(stem, relation) and column == "id":
+        return 3
+    if wanted and (column.endswith(f"_{wanted}") or wanted.endswith(f"_{column}")):
+        return 2
+    return 1 if stem and stem in column else 0
+
+
+def _abbreviates(stem: str, relation: str) -> bool:
+    """`org` for organizations, `ws` is nobody's business."""
+    return len(stem) > 2 and any(part.startswith(stem) for part in relation.split("_"))
+
+
+def _singular(word: str) -> str:
+    return word[:-3] + "y" if word.endswith("ies") else word.removesuffix("s")
+
+
+def _links(relation: Relation) -> Iterator[Link]:
+    for key in relation.foreign_keys:
+        if key.references is not None:
+            yield Link(columns=key.columns, parent=key.references, parent_columns=key.ref_columns)

@@ -1,0 +1,43 @@
+"""Functions that are never called, and why: what a rollback does not undo must not happen."""
+
+from __future__ import annotations
+
+import re
+
+from tenantproof.core.catalog import Catalog, Function
+
+_OUTWARD = {
+    r"\bdblink\w*\s*\(|postgres_fdw": "opens another connection (dblink), which a rollback does not undo",
+    r"\bnet\s*\.\s*http_|\bextensions\s*\.\s*http|\bhttp(_get|_post|_put|_delete|_head)?\s*\(": "sends HTTP requests",
+    r"\blo_(import|export|unlink|create|creat|put)\s*\(": "handles large objects and files",
+    r"\bpg_(read|write)_\w*file|\bpg_ls_\w+\s*\(|\bCOPY\b[^;]*\b(PROGRAM|FROM\s+'|TO\s+')": "reads or writes files",
+    r"\bpg_(terminate|cancel)_backend|\bpg_reload_conf|\bpg_rotate_logfile": "interferes with the server",
+    r"\bpg_(try_)?advisory_lock(_shared)?\s*\(": "takes session locks, which a rollback does not release",
+    r"\bsetval\s*\(": "sets a sequence, which a rollback does not undo",
+    r"\bcron\s*\.\s*(un)?schedule": "schedules jobs",
+    r"\bpgmq\s*\.|\bvault\s*\.\s*create_secret": "uses a queue or a vault",
+}
+_COMPILED = tuple((re.compile(pattern, re.IGNORECASE), reason) for pattern, reason in _OUTWARD.items())
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
+def reason_not_to_call(function: Function, catalog: Catalog) -> str | None:
+    """Why the function is skipped, or None.  Functions that it calls count too, by name."""
+    if function.kind == "p":
+        return "a procedure: it may commit, and is called only where the scenario allows it"
+    if function.language in ("c", "internal"):
+        return f"written in {function.language}: what it does cannot be read"
+    seen: set[str] = set()
+    todo = [function]
+    while todo:
+        current = todo.pop()
+        text = _COMMENT.sub(" ", current.source)
+        for pattern, reason in _COMPILED:
+            if pattern.search(text):
+                inner = "" if current is function else f" (in {current.name})"
+                return f"{reason}{inner}"
+        seen.add(current.name.name)
+        called = set(re.findall(r'"?(\w+)"?\s*\(', text)) - seen
+        todo.extend(other for other in catalog.functions if other.name.name in called)
+        seen |= called
+    return None

@@ -1,0 +1,121 @@
+"""
+What a user can vary about their own request: headers, their own user_metadata, a weaker or unusual token.
+
+None of it entitles them to more, so what they perceive must not depend on foreign data under any of it.  Headers and
+metadata are only tried where a policy, function, view or default of the database reads them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from tenantproof.core.catalog import Catalog
+from tenantproof.core.model import Persona, Platform
+from tenantproof.core.program import Variation
+from tenantproof.engine.plan import Plan
+from tenantproof.properties.border import Border
+
+_KEY = re.compile(r"->>?\s*'([\w.-]+)'|#>>?\s*'\{([\w.,-]+)\}'|request\.header\.([\w-]+)")
+_CHOSEN_BY_NOBODY = ("sub", "iss", "aud", "exp", "iat", "role", "session_id", "email", "phone")
+_STANDARD = frozenset({*_CHOSEN_BY_NOBODY, "app_metadata", "user_metadata"})
+"""Claims that stand beside the metadata and cannot be chosen."""
+_MOST = 40
+
+
+def variations(plan: Plan, persona: Persona, border: Border) -> tuple[Variation, ...]:
+    """All variations of the persona's request, in a fixed order."""
+    texts = tuple(_texts(plan.catalog))
+    if plan.scenario.database.platform is not Platform.SUPABASE:
+        return tuple(_empty_settings(plan))
+    found = [*_headers(plan, persona, border, texts)]
+    if persona.user_id is not None:
+        found += [*_metadata(plan, persona, border, texts), *_tokens(plan, persona)]
+    return tuple(found)[:_MOST]
+
+
+def _texts(catalog: Catalog) -> Iterator[str]:
+    """Everything in the database that may read a setting."""
+    for relation in catalog.relations.values():
+        yield from (text for policy in relation.policies for text in (policy.using, policy.check) if text)
+        yield relation.definition
+        yield from (column.default for column in relation.columns if column.default)
+    yield from (function.source for function in catalog.functions if function.name.schema not in ("auth", "storage"))
+
+
+def _keys(texts: Iterable[str], mark: str) -> list[str]:
+    """The json keys that are read in texts which mention *mark*."""
+    keys: dict[str, None] = {}
+    for text in texts:
+        if mark in text:
+            for groups in _KEY.findall(text):
+                keys.update((part, None) for group in groups if group for part in group.split(","))
+    return [key for key in keys if key not in _STANDARD]
+
+
+def _promises(plan: Plan, border: Border) -> list[str]:
+    """Values that would make somebody more than they are."""
+    ids = [value for value in plan.manifest.tenant_ids.values() if value not in border.own_tenants]
+    names = [name for name in plan.manifest.tenant_ids if name not in border.persona.tenants]
+    people = [who.user_id for who in plan.manifest.personas if who.user_id and who is not border.persona]
+    return [*ids[:2], *names[:1], *people[:1], *plan.scenario.roles[:1], "true", "service_role", "admin"]
+
+
+def _headers(plan: Plan, persona: Persona, border: Border, texts: Iterable[str]) -> Iterator[Variation]:
+    settings = dict(plan.identities[persona.name].settings)
+    headers = json.loads(settings.get("request.headers", "{}"))
+    for name in _keys(texts, "request.header"):
+        for value in _promises(plan, border):
+            changed = json.dumps({**headers, name.lower(): value})
+            yield Variation(
+                words=f"with the request header {name}: {value}",
+                settings=(("request.headers", changed), (f"request.header.{name.lower()}", value)),
+            )
+
+
+def _metadata(plan: Plan, persona: Persona, border: Border, texts: Iterable[str]) -> Iterator[Variation]:
+    """user_metadata is the user's own to write (Supabase docs: "User Management", updateUser)."""
+    for key in _keys(texts, "user_meta"):
+        for value in _promises(plan, border):
+            yield _with_claims(plan, persona, {"user_metadata": {key: value}}, f"with user_metadata.{key} = {value}")
+
+
+def _tokens(plan: Plan, persona: Persona) -> Iterator[Variation]:
+    unusual: list[tuple[str, dict[str, Any]]] = [
+        ("signed in anonymously", {"is_anonymous": True}),
+        ("with a second factor (aal2)", {"aal": "aal2"}),
+        ("without app_metadata", {"app_metadata": None}),
+        ("without an e-mail address", {"email": None}),
+        ("without a session id", {"session_id": None}),
+    ]
+    for key in plan.scenario.claims.get("app_metadata", {}) or {}:  # type: ignore[attr-defined]
+        for words, value in (("missing", None), ("empty", ""), ("of another type", [1])):
+            unusual.append((f"with app_metadata.{key} {words}", {"app_metadata": {key: value}}))
+    for words, claims in unusual:
+        yield _with_claims(plan, persona, claims, words)
+
+
+def _with_claims(plan: Plan, persona: Persona, changed: Mapping[str, Any], words: str) -> Variation:
+    settings = dict(plan.identities[persona.name].settings)
+    claims = json.loads(settings["request.jwt.claims"])
+    return Variation(words=words, settings=(("request.jwt.claims", json.dumps(_laid_over(claims, changed))),))
+
+
+def _laid_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """*base* with *over*; None takes a key away."""
+    merged = dict(base)
+    for key, value in over.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _laid_over(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _empty_settings(plan: Plan) -> Iterator[Variation]:
+    for name in plan.scenario.session.settings:
+        yield Variation(words=f"with the setting {name} empty", settings=((name, ""),))

@@ -1,0 +1,79 @@
+"""Whole programs: one statement, or a write and what it opened."""
+
+from __future__ import annotations
+
+import enum
+
+from hypothesis import strategies as st
+
+from tenantproof.core.program import PLAIN, Line, Program, Variation
+from tenantproof.generation.calls import call
+from tenantproof.generation.phrases import Draw, chance, pick
+from tenantproof.generation.reads import API_READS, SQL_READS, plain
+from tenantproof.generation.vocabulary import Noun, Verb, Vocabulary
+from tenantproof.generation.writes import api_writes, insert, sql_writes, update
+
+
+class Profile(enum.StrEnum):
+    """What an attacker can express."""
+
+    API = "api"
+    """What PostgREST can: one relation at a time, filters, single writes, calls."""
+    SQL = "sql"
+    """Everything."""
+
+
+def programs_about(
+    subject: Noun | Verb, vocabulary: Vocabulary, profile: Profile, *, varied: bool = True
+) -> st.SearchStrategy[Program]:
+    """Programs whose last or first statement is about *subject*; with *varied*, also under unusual requests."""
+    return _program(subject, vocabulary, profile, vocabulary.variations if varied else ())
+
+
+@st.composite
+def _program(
+    draw: Draw, subject: Noun | Verb, vocabulary: Vocabulary, profile: Profile, variations: tuple[Variation, ...]
+) -> Program:
+    lines: tuple[Line, ...] = (_line(draw, subject, vocabulary, profile),)
+    if lines[0].writes or lines[0].calls:
+        if chance(draw, 4):
+            lines = (*lines, *_afterwards(draw, subject, vocabulary))
+    elif chance(draw, 8):
+        lines = (*_beforehand(draw, vocabulary), *lines)
+    variation = pick(draw, variations) if variations and chance(draw, 3) else PLAIN
+    text = " ".join(line.sql for line in lines)
+    return Program(
+        lines=lines,
+        variation=variation,
+        known=frozenset(known for known in vocabulary.unguessable if known in text or known in str(variation)),
+    )
+
+
+def _line(draw: Draw, subject: Noun | Verb, vocabulary: Vocabulary, profile: Profile) -> Line:
+    if isinstance(subject, Verb):
+        return call(draw, vocabulary, subject)
+    reads = (API_READS if profile is Profile.API else SQL_READS) if subject.readable else ()
+    writes = api_writes(subject) if profile is Profile.API else sql_writes(subject)
+    if not writes or (reads and draw(st.integers(0, 2)) == 0):
+        return pick(draw, reads)(draw, vocabulary, subject)
+    return pick(draw, writes)(draw, vocabulary, subject)
+
+
+def _afterwards(draw: Draw, subject: Noun | Verb, vocabulary: Vocabulary) -> tuple[Line, ...]:
+    """What a write may have opened: the relations it refers to, or anything."""
+    links = subject.links if isinstance(subject, Noun) else ()
+    linked = [noun for link in links if (noun := vocabulary.noun(link.parent)) is not None]
+    readable = [noun for noun in vocabulary.nouns if noun.readable]
+    nouns = linked if linked and not chance(draw, 3) else readable
+    if vocabulary.verbs and (not nouns or chance(draw, 3)):
+        return (call(draw, vocabulary, pick(draw, vocabulary.verbs)),)
+    return (plain(draw, vocabulary, pick(draw, nouns)),) if nouns else ()
+
+
+def _beforehand(draw: Draw, vocabulary: Vocabulary) -> tuple[Line, ...]:
+    """A write to something else that may open what comes next."""
+    insertable = [noun for noun in vocabulary.nouns if noun.insertable and noun.drafts]
+    updatable = [noun for noun in vocabulary.nouns if noun.updatable]
+    if insertable and not (updatable and chance(draw, 3)):
+        return (insert(draw, vocabulary, pick(draw, insertable)),)
+    return (update(draw, vocabulary, pick(draw, updatable)),) if updatable else ()
