@@ -26,6 +26,11 @@ from tenantproof.generation.vocabulary import Noun, Vocabulary, Word
 Reading = Callable[[Draw, Vocabulary, Noun], Line]
 
 
+def everything(noun: Noun) -> Line:
+    """SELECT every row with every column that may be read."""
+    return _line(sql.SQL("SELECT {} FROM {}").format(names(noun.readable), table(noun.name)), "select", noun, Reach.API)
+
+
 def plain(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
     """SELECT some or all columns, with a filter, with a total order and a limit."""
     words = noun.readable if chance(draw, 2) else some(draw, noun.readable, 4)

@@ -9,12 +9,12 @@ looked for only in relations that the statistics of the transaction say it touch
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psycopg
 from psycopg import sql
 
-from tenantproof.core.attempt import Change, Observation
+from tenantproof.core.attempt import Observation, Snapshot
 from tenantproof.core.errors import TargetError
 from tenantproof.core.model import Command, Persona, QName
 from tenantproof.core.program import Answer, Program, Variation
@@ -30,8 +30,7 @@ from tenantproof.properties.integrity import Breach, Ranks, breaches
 _BASE = "SAVEPOINT world_1"
 _BACK = "ROLLBACK TO SAVEPOINT world_1"
 _TIMEOUTS = (
-    "SELECT pg_catalog.set_config('statement_timeout', '1500', true),"
-    " pg_catalog.set_config('lock_timeout', '500', true)"
+    "SELECT pg_catalog.set_config('statement_timeout', '700', true), pg_catalog.set_config('lock_timeout', '500', true)"
 )
 _TOUCHED = """
 PREPARE tenantproof_touched AS
@@ -107,6 +106,8 @@ class Damage:
     program: Program
     breaches: tuple[Breach, ...]
     answer: Answer
+    world: Elsewhere | None = None
+    """Where it happened, if not in world 1."""
 
 
 def learn_oids(wire: Wire, facts: Facts) -> Mapping[QName, str]:
@@ -153,39 +154,46 @@ class Arena:
         for program, answer in zip(programs, answers, strict=True):
             self.tally.count(program, answer)
         suspects: list[tuple[int, Elsewhere, Answer]] = []
+        elsewhere: list[Damage] = []
         for world in self.worlds:
             chosen = [i for i, program in enumerate(programs) if _applies(world, program)]
-            seconds = self._in(world, [programs[i] for i in chosen])
+            if not chosen:
+                continue
+            seconds, damages = self._in(world, [programs[i] for i in chosen])
+            elsewhere += damages
             self.tally.pairs += len(chosen)
             suspects += [
                 (i, world, second) for i, second in zip(chosen, seconds, strict=True) if differ(answers[i], second)
             ]
         found = self._confirmed(programs, answers, suspects)
         written = [(program, names) for program, names in zip(programs, touched, strict=True) if names]
-        return found, self._damages(written)
+        return found, [*self._damages(written, self._facts.before), *elsewhere]
 
     def learned(self, program: Program, worlds: Sequence[Elsewhere]) -> list[Difference | None]:
         """What the program tells about each of these worlds, nondeterminism left out."""
         self._begin()
         first, again, more = (self._act([program])[0][0] for _ in range(3))
-        seconds = [self._in(world, [program])[0] for world in worlds]
+        seconds = [self._in(world, [program])[0][0] for world in worlds]
         return [interference(first, second, (again, more)) for second in seconds]
 
     def suspicion(self, program: Program, world: Elsewhere) -> Suspicion | None:
         """The program and the world with both observations; None where they are the same."""
         self._begin()
         first, again, more = (self._act([program])[0][0] for _ in range(3))
-        second = self._in(world, [program])[0]
+        second = self._in(world, [program])[0][0]
         difference = interference(first, second, (again, more))
         if difference is None:
             return None
         return Suspicion(program=program, world=world, difference=difference, first=first, second=second)
 
-    def damage(self, program: Program) -> Damage | None:
-        """What the program changes that it may not change."""
+    def damage(self, program: Program, world: Elsewhere | None = None) -> Damage | None:
+        """What the program changes that it may not change, in world 1 or in another."""
         self._begin()
-        _, touched = self._act([program])
-        found = self._damages([(program, touched[0])] if touched[0] else [])
+        if world is not None:
+            found = self._in(world, [program])[1]
+        else:
+            _, touched = self._act([program])
+            found = self._damages([(program, touched[0])] if touched[0] else [], self._facts.before)
         return found[0] if found else None
 
     def _begin(self) -> None:
@@ -194,11 +202,27 @@ class Arena:
         except psycopg.Error as error:
             raise TargetError(f"nobody can become {self.persona.name}: {str(error).strip()}") from error
 
-    def _in(self, world: Elsewhere, programs: Sequence[Program]) -> list[Answer]:
+    def _in(self, world: Elsewhere, programs: Sequence[Program]) -> tuple[list[Answer], list[Damage]]:
+        """Answers in another world; where others depend on what the persona does, also what was damaged there."""
         self._wire.prepare((_BACK, *world.statements, *self._becoming))
-        answers, _ = self._act(programs)
+        answers, touched = self._act(programs)
+        damages: list[Damage] = []
+        if world.targets:
+            written = [(program, names) for program, names in zip(programs, touched, strict=True) if names]
+            damages = [
+                replace(damage, world=world) for damage in self._damages(written, self._look() if written else {})
+            ]
         self._wire.prepare((_BACK, *self._becoming))
-        return answers
+        return answers, damages
+
+    def _look(self) -> Mapping[QName, Snapshot]:
+        """What the observer sees in the world as it is now."""
+        names = list(self._facts.watches)
+        said = self._wire.run([(as_observer(), self._facts.watches[name].query) for name in names])
+        return {
+            name: self._facts.watches[name].rows(answer[-1], frozenset())
+            for name, answer in zip(names, said, strict=True)
+        }
 
     def _act(self, programs: Sequence[Program]) -> tuple[list[Answer], list[tuple[QName, ...]]]:
         """Answers, and the relations that each program wrote to."""
@@ -242,7 +266,9 @@ class Arena:
             )
         return found
 
-    def _damages(self, written: Iterable[tuple[Program, tuple[QName, ...]]]) -> list[Damage]:
+    def _damages(
+        self, written: Iterable[tuple[Program, tuple[QName, ...]]], before: Mapping[QName, Snapshot]
+    ) -> list[Damage]:
         """Look at what was written to, row by row."""
         todo = list(written)
         if not todo:
@@ -256,7 +282,11 @@ class Arena:
             seen = said[len(_acting(program)) + 1 :]
             if len(seen) < len(names) or any(observation.refused for observation in seen):
                 continue
-            changes = [change for name, look in zip(names, seen, strict=True) for change in self._changes(name, look)]
+            changes = [
+                change
+                for name, look in zip(names, seen, strict=True)
+                for change in self._facts.watches[name].changes(name, before[name], look, frozenset())
+            ]
             done = breaches(self._border, changes, _direct(program), self._memberships)
             if done:
                 lead = len(_acting(program)) - len(program.lines)
@@ -264,14 +294,13 @@ class Arena:
                 found.append(Damage(program=program, breaches=tuple(done), answer=answer))
         return found
 
-    def _changes(self, name: QName, look: Observation) -> tuple[Change, ...]:
-        watch, before = self._facts.watches[name], self._facts.before[name]
-        return watch.changes(name, before, look, frozenset())
-
 
 def _applies(world: Elsewhere, program: Program) -> bool:
     """Inside the own tenant, functions and views are how the application opens what policies withhold, and an unusual
     token may entitle to less or more: there only plain statements on tables count."""
+    if world.targets:
+        targets = {target.relation for target in world.targets}
+        return any(line.writes is not None and line.writes[0] in targets for line in program.lines)
     calls = any(line.calls for line in program.lines)
     return not world.inside or not (program.variation.settings or calls)
 

@@ -18,7 +18,9 @@ from tenantproof.core.catalog import RelationKind
 from tenantproof.core.model import QName, SystemRows, Tenancy
 from tenantproof.core.world import Draft, Key, Row
 from tenantproof.engine.interference.facts import Facts, contents_of, contents_query
-from tenantproof.engine.interference.recipes import Recipe, Recipes, quiet, update_rows
+from tenantproof.engine.interference.happening import Happening, Target
+from tenantproof.engine.interference.links import links
+from tenantproof.engine.interference.recipes import Recipe, Recipes, update_rows
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.scripts import has_key_of
 from tenantproof.engine.wire import Wire
@@ -27,28 +29,6 @@ from tenantproof.properties.border import Border, Side
 
 _MOST_ADDED = 2
 """Tenants of which a row is added to each relation."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
-    """One thing that happens behind the persona's back."""
-
-    relation: QName
-    words: str
-    """For people: "2 rows of public.notes were changed"."""
-    sql: str
-    quietly: bool = False
-    """With triggers and foreign keys off."""
-    before: tuple[str, ...] = ()
-    """Statements that make the session somebody else first."""
-    after: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-    keys: tuple[Key, ...] = ()
-
-    @property
-    def statements(self) -> tuple[str, ...]:
-        """From a session of the observer and back to it."""
-        return (*self.before, *(quiet(self.sql) if self.quietly else (self.sql,)), *self.after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +41,8 @@ class Elsewhere:
     """What brings materialized views up to date."""
     inside: bool = False
     """Whether what happens is inside the persona's own tenant, to rows that the scenario withholds."""
+    targets: tuple[Target, ...] = ()
+    """Rows of the persona's tenant that others refer to in this world: only what is done to these relations counts."""
 
     @property
     def statements(self) -> tuple[str, ...]:
@@ -150,8 +132,20 @@ class Builder:
                 inside=True,
             ),
         )
-        settled = (self._settled(world) for world in drawn)
+        settled = [*(self._settled(world) for world in drawn), self._linked()]
         return tuple(world for world in settled if world.happenings)
+
+    def _linked(self) -> Elsewhere:
+        """Others refer to rows of the persona's tenant, each link made with their own rights."""
+        found = links(self._wire, self._plan, self._facts, self._border)
+        world = Elsewhere(
+            name="others referred to rows of the persona's tenant",
+            happenings=tuple(happening for happening, _ in found),
+            targets=tuple(dict.fromkeys(target for _, target in found)),
+        )
+        if self.offended(world):
+            world = world.only([h for h in world.happenings if not self.offended(world.only([h]))])
+        return world
 
     def _changed(self, side: Side) -> Iterator[Happening]:
         for name, recipes in self._recipes.items():

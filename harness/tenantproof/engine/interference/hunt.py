@@ -1,0 +1,352 @@
+"""
+The search: programs drawn by Hypothesis, run in batches in all worlds; what differs is traced to its root cause.
+
+A root cause is looked into once.  Whoever meets it again is one more witness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
+
+from tenantproof.core.catalog import RelationKind
+from tenantproof.core.finding import Property
+from tenantproof.core.model import Persona, QName
+from tenantproof.core.program import Line, Program
+from tenantproof.core.seeds import child_seed
+from tenantproof.engine.interference.arena import Damage, Suspicion, Tally
+from tenantproof.engine.interference.catch import (
+    Catch,
+    Mechanism,
+    Root,
+    line_that_tells,
+    root_of_damage,
+    root_of_suspicion,
+)
+from tenantproof.engine.interference.elsewhere import Elsewhere
+from tenantproof.engine.interference.scene import Scene, Seat
+from tenantproof.engine.interference.smallest import narrowed, smallest_program, smallest_world
+from tenantproof.generation.endings import endings
+from tenantproof.generation.programs import Profile, programs_about
+from tenantproof.generation.reads import everything
+from tenantproof.generation.vocabulary import Noun, Verb
+
+_EXAMPLES = 8
+"""Batches drawn at a time; the first of Hypothesis is always the simplest, which was said before."""
+
+_TRIES = 250
+"""Programs drawn to meet a violation again and shrink it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How far to search, and where from."""
+
+    attempts: int
+    seed: int
+    profile: Profile = Profile.SQL
+    examples: Path | None = None
+    """A folder that keeps what was found, to be tried first the next time."""
+
+
+@dataclass(slots=True)
+class Hunt:
+    """One search over all personas.  `known` are (relation, command) pairs that the matrix says leak already."""
+
+    scene: Scene
+    budget: Budget
+    known: frozenset[tuple[QName, str]] = frozenset()
+    tally: Tally = field(default_factory=Tally)
+    catches: dict[Root, Catch] = field(default_factory=dict)
+    _alias: dict[tuple[object, ...], Root] = field(default_factory=dict)
+    _seats: dict[str, Seat] = field(default_factory=dict)
+    _tried: set[tuple[str, str, str]] = field(default_factory=set)
+    _round: int = 0
+
+    def sweep(self, enough: Callable[[], bool] = lambda: False) -> Iterator[Tally]:
+        """One pass over the cast, each with a part of the budget.  Yields after each batch."""
+        self._round += 1
+        cast = self.scene.cast
+        for persona in cast:
+            seat = self.seat(persona)
+            yield from self._stored(seat)
+            yield from self._batches(seat, max(1, self.budget.attempts // len(cast)), enough)
+            if enough():
+                return
+
+    def seat(self, persona: Persona) -> Seat:
+        """The persona's seat, made once."""
+        if persona.name not in self._seats:
+            self._seats[persona.name] = Seat(self.scene, persona, self.tally)
+        return self._seats[persona.name]
+
+    def _stored(self, seat: Seat) -> Iterator[Tally]:
+        """What an earlier search found, before anything new."""
+        if self._round > 1 or self.budget.examples is None or not self.budget.examples.is_dir():
+            return
+        for subject in seat.vocabulary.subjects:
+            place = self._folder(subject.name)
+            if place is not None and place.is_dir():
+                programs = programs_about(subject, seat.vocabulary, self.budget.profile)
+                hits: list[Program] = []
+
+                def shows(program: Program, seat: Seat = seat, hits: list[Program] = hits) -> bool:
+                    found, damaged = seat.arena.run([program])
+                    if found or damaged:
+                        hits.append(program)
+                    return False
+
+                smallest_program(
+                    programs, shows, number=1, tries=10, database=DirectoryBasedExampleDatabase(place), only_stored=True
+                )
+                self._run(seat, hits)
+                yield self.tally
+
+    def _batches(self, seat: Seat, attempts: int, enough: Callable[[], bool]) -> Iterator[Tally]:
+        subjects = seat.subjects
+        if not subjects:
+            return
+        self._first_calls(seat)
+        self._run(seat, self._endings(seat))
+        start = self.tally.attempts
+        turn = 0
+        while self.tally.attempts - start < attempts and turn < attempts and not enough():
+            turn += 1
+            before = self.tally.attempts
+            for batch in self._draw(seat, subjects, turn, _EXAMPLES):
+                self._run(seat, batch)
+                yield self.tally
+                if self.tally.attempts - start >= attempts or enough():
+                    return
+            if self.tally.attempts == before:
+                return  # everything that can be said was said
+
+    def _draw(self, seat: Seat, subjects: Sequence[Noun | Verb], turn: int, examples: int) -> list[list[Program]]:
+        """Batches with a program about each subject."""
+        drawn: list[list[Program]] = []
+        alive = [subject for subject in subjects if subject.name not in self.tally.slow]
+        strategy = st.tuples(*(programs_about(subject, seat.vocabulary, self.budget.profile) for subject in alive))
+
+        @seed(child_seed(self.budget.seed, "hunt", seat.persona.name, self._round, turn))
+        @settings(
+            max_examples=examples,
+            phases=[Phase.generate],
+            database=None,
+            deadline=None,
+            verbosity=Verbosity.quiet,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(strategy)
+        def draw(programs: tuple[Program, ...]) -> None:
+            drawn.append(list(programs))
+
+        draw()
+        return drawn
+
+    def _first_calls(self, seat: Seat) -> None:
+        """Each function once by itself, to learn which of them hang."""
+        if self._round > 1:
+            return
+        for subject in seat.vocabulary.verbs:
+            if subject.name not in self.tally.slow:
+                (program, *_) = self._simplest(seat, subject)
+                self._run(seat, [program])
+
+    def _simplest(self, seat: Seat, subject: Noun | Verb) -> list[Program]:
+        return self._draw(seat, [subject], 0, 1)[0]
+
+    def _endings(self, seat: Seat) -> list[Program]:
+        targets = [target for world in seat.worlds for target in world.targets]
+        return [
+            program
+            for noun in seat.vocabulary.nouns
+            for program in endings(noun, [target.key for target in targets if target.relation == noun.name])
+        ]
+
+    def _run(self, seat: Seat, programs: Sequence[Program]) -> None:
+        fresh = [program for program in programs if self._is_new(seat, program)]
+        if not fresh:
+            return
+        suspicions, damages = seat.arena.run(fresh)
+        for damage in sorted(damages, key=lambda damage: _size(damage.program)):
+            self._meet_damage(seat, damage)
+        for suspicion in sorted(suspicions, key=lambda suspicion: _size(suspicion.program)):
+            self._meet_suspicion(seat, suspicion)
+
+    def _is_new(self, seat: Seat, program: Program) -> bool:
+        what = (seat.persona.name, program.text, str(program.variation.settings))
+        if what in self._tried or any(line.subject in self.tally.slow for line in program.lines):
+            return False
+        self._tried.add(what)
+        return True
+
+    def _meet_suspicion(self, seat: Seat, suspicion: Suspicion) -> None:
+        alias = _alias_of(suspicion.program, self._root(suspicion), line_that_tells(suspicion))
+        if not self._is_witnessed(seat, alias):
+            catch = self._trace(seat, suspicion)
+            self._alias[alias] = catch.root
+            self._keep(seat, catch)
+
+    def _meet_damage(self, seat: Seat, damage: Damage) -> None:
+        root = root_of_damage(damage)
+        alias = ("damage", root, *_alias_of(damage.program, root, damage.program.lines[-1]))
+        if not self._is_witnessed(seat, alias):
+            catch = self._trace_damage(seat, damage)
+            self._alias[alias] = catch.root
+            self._keep(seat, catch)
+
+    def _is_witnessed(self, seat: Seat, alias: tuple[object, ...]) -> bool:
+        root = self._alias.get(alias)
+        if root is None:
+            return False
+        self._witness(seat, self.catches[root])
+        return True
+
+    def _witness(self, seat: Seat, catch: Catch) -> None:
+        if seat.persona.name not in catch.witnesses:
+            catch.witnesses.append(seat.persona.name)
+
+    def _keep(self, seat: Seat, catch: Catch) -> None:
+        known = self.catches.setdefault(catch.root, catch)
+        self._witness(seat, known)
+
+    def _root(self, suspicion: Suspicion) -> Root:
+        return root_of_suspicion(suspicion, is_view=self._is_view(line_that_tells(suspicion).subject))
+
+    def _is_view(self, name: QName) -> bool:
+        relation = self.scene.plan.catalog.relations.get(name)
+        return relation is not None and relation.kind in (RelationKind.VIEW, RelationKind.MATVIEW)
+
+    def _trace(self, seat: Seat, suspicion: Suspicion) -> Catch:
+        """From a raw suspicion to a root cause with the smallest evidence."""
+        world = smallest_world(seat, suspicion.program, suspicion.world)
+        open_table = self._openly_read(seat, world)
+        if open_table is not None:
+            return open_table
+        root = self._root(suspicion)
+        subject = self._subject(seat, line_that_tells(suspicion).subject)
+        program = suspicion.program
+        if subject is not None:
+
+            def shows(candidate: Program) -> bool:
+                again = seat.arena.suspicion(candidate, world)
+                return again is not None and self._root(again).object == root.object
+
+            found = smallest_program(
+                programs_about(subject, seat.vocabulary, self.budget.profile),
+                shows,
+                number=child_seed(self.budget.seed, "shrink", str(subject.name)),
+                tries=_TRIES,
+                database=self._database(subject.name),
+            )
+            program = found or program
+        world = narrowed(seat, program, world)
+        final = seat.arena.suspicion(program, world) or suspicion
+        return self._as_catch(final)
+
+    def _as_catch(self, suspicion: Suspicion) -> Catch:
+        root = self._root(suspicion)
+        line = line_that_tells(suspicion)
+        command = str(line.writes[1]) if line.writes is not None else "select"
+        told = (root.object, command) not in self.known or root.mechanism is Mechanism.CONSTRAINT
+        return Catch(
+            property=Property.CONFIDENTIALITY,
+            root=root,
+            program=suspicion.program,
+            first=suspicion.first,
+            second=suspicion.second,
+            world=suspicion.world,
+            at=suspicion.difference.at,
+            told=told,
+        )
+
+    def _openly_read(self, seat: Seat, world: Elsewhere) -> Catch | None:
+        """The catch of a plain SELECT, where the changed rows can simply be read: that is the root cause then."""
+        if len(world.happenings) != 1:
+            return None
+        noun = seat.vocabulary.noun(world.happenings[0].relation)
+        if noun is None:
+            return None
+        program = _select_all(noun)
+        suspicion = seat.arena.suspicion(program, world)
+        if suspicion is None:
+            return None
+        smaller = seat.arena.suspicion(program, narrowed(seat, program, world))
+        catch = self._as_catch(smaller or suspicion)
+        return self.catches.get(catch.root, catch)
+
+    def _trace_damage(self, seat: Seat, damage: Damage) -> Catch:
+        root = root_of_damage(damage)
+        hurt = damage.breaches[0]
+        subject = self._subject(seat, root.object)
+        program = damage.program
+        if subject is not None and damage.world is None:
+
+            def shows(candidate: Program) -> bool:
+                again = seat.arena.damage(candidate)
+                return again is not None and any(
+                    breach.change.relation == hurt.change.relation and breach.crosses == hurt.crosses
+                    for breach in again.breaches
+                )
+
+            found = smallest_program(
+                programs_about(subject, seat.vocabulary, self.budget.profile),
+                shows,
+                number=child_seed(self.budget.seed, "shrink", str(subject.name)),
+                tries=_TRIES,
+                database=self._database(subject.name),
+            )
+            program = found or program
+        world = self._smallest_dependence(seat, program, damage)
+        final = seat.arena.damage(program, world) or replace(damage, world=world)
+        root = root_of_damage(final)
+        breach = final.breaches[0]
+        told = (root.object, str(breach.change.command)) not in self.known
+        return Catch(
+            property=Property.INTEGRITY,
+            root=root,
+            program=final.program,
+            first=final.answer,
+            world=final.world,
+            at=len(final.answer) - 1,
+            breaches=final.breaches,
+            told=told,
+        )
+
+    def _smallest_dependence(self, seat: Seat, program: Program, damage: Damage) -> Elsewhere | None:
+        if damage.world is None:
+            return None
+        for happening in damage.world.happenings:
+            single = damage.world.only([happening])
+            if seat.arena.damage(program, single) is not None:
+                return single
+        return damage.world
+
+    def _subject(self, seat: Seat, name: QName) -> Noun | Verb | None:
+        return next((subject for subject in seat.vocabulary.subjects if subject.name == name), None)
+
+    def _folder(self, name: QName) -> Path | None:
+        return self.budget.examples / f"{name.schema}.{name.name}" if self.budget.examples is not None else None
+
+    def _database(self, name: QName) -> ExampleDatabase | None:
+        folder = self._folder(name)
+        return DirectoryBasedExampleDatabase(folder) if folder is not None else None
+
+
+def _alias_of(program: Program, root: Root, line: Line) -> tuple[object, ...]:
+    """What a raw violation looks like: another of the same look is taken for the same root cause."""
+    steps = tuple(line.subject for line in program.lines)
+    return (root, line.shape if len(line.relations) > 1 else "", frozenset(line.relations), steps)
+
+
+def _size(program: Program) -> tuple[int, int, int]:
+    return (len(program.lines), len(program.variation.settings), len(program.text))
+
+
+def _select_all(noun: Noun) -> Program:
+    return Program(lines=(everything(noun),))

@@ -1,0 +1,125 @@
+"""
+What others can do to hang on to rows of the persona's tenant, with their own rights.
+
+A foreign key that does not carry the tenant lets a row of one tenant refer to a row of another.  What the persona then
+does to its own row (delete it, rename it) reaches the other tenant's row by cascade, or is refused because of a row
+that it cannot see.  Nothing is planted that the other tenant's own member could not write: each link is a write of such
+a member, made as that member, and kept only where the database accepts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from psycopg import sql
+
+from tenantproof.core.catalog import Constraint, Relation
+from tenantproof.core.model import Persona, QName
+from tenantproof.core.world import Draft, Key
+from tenantproof.engine.interference.facts import Fact, Facts
+from tenantproof.engine.interference.happening import Happening, Target
+from tenantproof.engine.plan import Plan
+from tenantproof.engine.scripts import as_observer, as_persona, has_key_of
+from tenantproof.engine.wire import Wire
+from tenantproof.properties.border import Border, Side
+
+_MOST_PARENTS = 2
+
+
+def links(wire: Wire, plan: Plan, facts: Facts, border: Border) -> list[tuple[Happening, Target]]:
+    """Links that a member of another tenant can make to a row that the persona may delete or change, one of a kind."""
+    asked = list(_candidates(plan, facts, border))
+    wire.restart(())
+    answers = wire.run([happening.statements for happening, _ in asked])
+    found: dict[tuple[str, QName], tuple[Happening, Target]] = {}
+    for (happening, target), said in zip(asked, answers, strict=True):
+        if len(said) == len(happening.statements) and said[len(happening.before)].count == 1:
+            found.setdefault((happening.words, target.relation), (happening, target))
+    return list(found.values())
+
+
+def _candidates(plan: Plan, facts: Facts, border: Border) -> Iterator[tuple[Happening, Target]]:
+    for relation in facts.relations.values():
+        for foreign_key in relation.foreign_keys:
+            parent = facts.relations.get(foreign_key.references) if foreign_key.references else None
+            if parent is None or not _may_remove(plan, border, parent):
+                continue
+            for mine in _rows_of_mine(facts, border, parent):
+                target = Target(relation=parent.name, key=mine.row.key)
+                for happening in _links_to(plan, facts, border, relation, foreign_key, parent, mine):
+                    yield happening, target
+
+
+def _may_remove(plan: Plan, border: Border, parent: Relation) -> bool:
+    role = plan.identities[border.persona.name].role
+    held = plan.privileges(role, parent)
+    return any(privilege in ("DELETE", "UPDATE") for privilege, _ in held)
+
+
+def _rows_of_mine(facts: Facts, border: Border, parent: Relation) -> list[Fact]:
+    inside = [
+        fact
+        for fact in facts.rows[parent.name]
+        if border.side(parent.name, fact.row) is Side.MINE
+        and (fact.row.tenant in border.own_tenants or fact.row.owner == border.persona.user_id)
+    ]
+    return inside[:_MOST_PARENTS]
+
+
+def _links_to(
+    plan: Plan,
+    facts: Facts,
+    border: Border,
+    relation: Relation,
+    foreign_key: Constraint,
+    parent: Relation,
+    mine: Fact,
+) -> Iterator[Happening]:
+    by_name = dict(zip(parent.column_names, mine.values, strict=True))
+    given = {own: by_name[theirs] for own, theirs in zip(foreign_key.columns, foreign_key.ref_columns, strict=True)}
+    for victim in _victims(plan, border):
+        becoming = as_persona(plan.identities[victim.name])
+        words = f"{victim.name} makes a row of {relation.name} refer to a row of {parent.name}"
+        for statement in _writes(plan, facts, relation, victim, given):
+            yield Happening(relation=relation.name, words=words, sql=statement, before=becoming, after=(as_observer(),))
+
+
+def _victims(plan: Plan, border: Border) -> Iterable[Persona]:
+    """The strongest member of one other tenant."""
+    for persona in plan.manifest.personas:
+        if persona.tenants and not set(persona.tenants) & set(border.persona.tenants):
+            return [persona]
+    return []
+
+
+def _writes(
+    plan: Plan, facts: Facts, relation: Relation, victim: Persona, given: Mapping[str, str | None]
+) -> Iterator[str]:
+    ids = {plan.manifest.tenant_ids[name] for name in victim.tenants}
+    for fact in facts.rows[relation.name]:
+        if fact.row.tenant in ids or (fact.row.owner is not None and fact.row.owner == victim.user_id):
+            yield _update(relation, fact.row.key, given)
+            break
+    for draft in plan.manifest.drafts.get(relation.name, ()):
+        if draft.tenant in ids and draft.replaces is None and draft.owner in (None, victim.user_id):
+            yield _insert(draft, given)
+            break
+
+
+def _update(relation: Relation, key: Key, given: Mapping[str, str | None]) -> str:
+    changes = sql.SQL(", ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(column), sql.Literal(value)) for column, value in given.items()
+    )
+    where = has_key_of(relation.primary_key or relation.column_names, [key])
+    return sql.SQL("UPDATE {} SET {} WHERE {}").format(sql.Identifier(*relation.name), changes, where).as_string(None)
+
+
+def _insert(draft: Draft, given: Mapping[str, str | None]) -> str:
+    values = {**draft.values, **given}
+    columns = sql.SQL(", ").join(sql.Identifier(column) for column in sorted(values))
+    literals = sql.SQL(", ").join(sql.Literal(values[column]) for column in sorted(values))
+    return (
+        sql.SQL("INSERT INTO {} ({}) VALUES ({})")
+        .format(sql.Identifier(*draft.relation), columns, literals)
+        .as_string(None)
+    )

@@ -1,0 +1,138 @@
+"""What all personas of a run share, and one persona's seat: worlds, vocabulary and arena."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from tenantproof.channels.matrix.membership import has_role
+from tenantproof.core.model import Command, Persona, PersonaKind, QName
+from tenantproof.core.world import Key
+from tenantproof.engine.interference.arena import Arena, Tally, learn_oids
+from tenantproof.engine.interference.elsewhere import Builder, Elsewhere, famous_keys, refreshes
+from tenantproof.engine.interference.facts import Facts, gather, known_relations
+from tenantproof.engine.interference.lexicon import Lexicon
+from tenantproof.engine.interference.recipes import Recipes, learn_recipes
+from tenantproof.engine.plan import Plan
+from tenantproof.engine.wire import Wire
+from tenantproof.generation.vocabulary import Noun, Verb, Vocabulary
+from tenantproof.properties.border import Border, Side
+from tenantproof.properties.integrity import Ranks
+
+_TELLING = 6
+"""Shorter texts stand in anybody's rows."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One database before anybody acts."""
+
+    wire: Wire
+    plan: Plan
+    facts: Facts
+    recipes: Recipes
+    refresh: tuple[str, ...]
+    famous: Mapping[QName, frozenset[Key]]
+    oids: Mapping[QName, str]
+
+    @cached_property
+    def memberships(self) -> Mapping[QName, Ranks]:
+        """The tables that say who belongs where, and the flags that tell a role, strongest first."""
+        roles = self.plan.scenario.roles
+        return {
+            membership.table: Ranks(
+                flags=tuple(has_role(membership, role) for role in roles) if membership.role else ()
+            )
+            for membership in self.plan.scenario.memberships
+        }
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        return Lexicon(self.plan, self.facts, self.famous)
+
+    @property
+    def cast(self) -> tuple[Persona, ...]:
+        """Who acts: everybody of the first tenant, one of the second (ids differ), and those of none or several.
+
+        Tenants are alike but for their rows; the matrix speaks for all of them.
+        """
+        first, second = (tenant.name for tenant in self.plan.scenario.tenants[:2])
+        chosen: list[Persona] = []
+        for persona in self.plan.manifest.personas:
+            of_second = persona.tenants == (second,) and not any(other.tenants == (second,) for other in chosen)
+            if persona.kind is not PersonaKind.MEMBER or persona.tenants[0] == first or of_second:
+                chosen.append(persona)
+        return tuple(chosen)
+
+
+def set_up(wire: Wire, plan: Plan) -> Scene:
+    """Read the facts and learn how rows can be changed.  The wire's session must be the observer's."""
+    wire.restart(())
+    facts = gather(wire, plan)
+    return Scene(
+        wire=wire,
+        plan=plan,
+        facts=facts,
+        recipes=learn_recipes(wire, facts, known_relations(plan)),
+        refresh=refreshes(wire, plan),
+        famous=famous_keys(facts),
+        oids=learn_oids(wire, facts),
+    )
+
+
+class Seat:
+    """One persona, ready to try things."""
+
+    def __init__(self, scene: Scene, persona: Persona, tally: Tally) -> None:
+        self.scene, self.persona = scene, persona
+        self.border = Border(scene.plan.oracle, persona)
+        self.builder = Builder(
+            scene.wire, scene.plan, scene.facts, scene.recipes, self.border, scene.refresh, scene.famous
+        )
+        worlds = self.builder.worlds()
+        self.vocabulary: Vocabulary = scene.lexicon.of(persona, self.border)
+        self.arena = Arena(
+            scene.wire,
+            scene.plan,
+            scene.facts,
+            persona,
+            worlds,
+            scene.oids,
+            scene.memberships,
+            tally,
+            scene.refresh,
+        )
+
+    @property
+    def worlds(self) -> tuple[Elsewhere, ...]:
+        return self.arena.worlds
+
+    @property
+    def subjects(self) -> tuple[Noun | Verb, ...]:
+        """What programs are about, more often where more can go wrong: writes and calls."""
+        found: list[Noun | Verb] = []
+        for subject in self.vocabulary.subjects:
+            often = isinstance(subject, Verb) or bool(subject.insertable)
+            found += [subject] * (3 if often else 1)
+        return tuple(found)
+
+    @cached_property
+    def telling(self) -> frozenset[str]:
+        """Texts that stand in rows of others and in none that the persona is entitled to."""
+        others: set[str] = set()
+        own: set[str] = set()
+        for name, facts in self.scene.facts.rows.items():
+            texts = [column.name for column in self.scene.facts.relations[name].columns if column.category in "SU"]
+            places = [self.scene.facts.relations[name].column_names.index(text) for text in texts]
+            for fact in facts:
+                foreign = self.border.side(name, fact.row, Command.SELECT) is Side.FOREIGN
+                values = {value for place in places if (value := fact.values[place]) and len(value) >= _TELLING}
+                (others if foreign else own).update(values)
+        return frozenset(others - own)
+
+    @cached_property
+    def canaries(self) -> tuple[str, ...]:
+        """The marks of the tenants that are not the persona's."""
+        marks = self.scene.plan.manifest.canaries
+        return tuple(mark for name, mark in marks.items() if name not in self.persona.tenants)

@@ -1,0 +1,105 @@
+"""The smallest change behind the back, and the smallest program, that still show a violation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.database import ExampleDatabase
+from hypothesis.errors import Flaky, Unsatisfiable
+
+from tenantproof.core.program import Program
+from tenantproof.engine.interference.elsewhere import Elsewhere
+from tenantproof.engine.interference.happening import Happening
+from tenantproof.engine.interference.scene import Seat
+
+
+class _Shown(Exception):
+    """The violation was seen: what Hypothesis shrinks towards the simplest instance of."""
+
+
+def smallest_program(
+    programs: st.SearchStrategy[Program],
+    shows: Callable[[Program], bool],
+    *,
+    number: int,
+    tries: int,
+    database: ExampleDatabase | None = None,
+    only_stored: bool = False,
+) -> Program | None:
+    """The simplest program that *shows* a violation, as Hypothesis shrinks it; None where none was met.
+
+    *number* seeds the search; *database* keeps what was found, and is tried first.
+    """
+    found: list[Program] = []
+    memory: dict[Program, bool] = {}
+    phases = [Phase.reuse, Phase.shrink] if only_stored else [Phase.reuse, Phase.generate, Phase.shrink]
+
+    @seed(number)
+    @settings(
+        max_examples=tries,
+        phases=phases,
+        database=database,
+        deadline=None,
+        derandomize=False,
+        print_blob=False,
+        report_multiple_bugs=False,
+        verbosity=Verbosity.quiet,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(programs)
+    def trial(program: Program) -> None:
+        if program not in memory:
+            memory[program] = shows(program)
+        if memory[program]:
+            found.append(program)
+            raise _Shown
+
+    try:
+        trial()
+    except (_Shown, Flaky):
+        return found[-1]
+    except Unsatisfiable:
+        return None
+    return None
+
+
+def smallest_world(seat: Seat, program: Program, world: Elsewhere) -> Elsewhere:
+    """The world with as few happenings as possible: mostly one, of one row and one column."""
+    alone = [world.only([happening]) for happening in world.happenings]
+    told = seat.arena.learned(program, alone)
+    chosen = next((single for single, difference in zip(alone, told, strict=True) if difference is not None), None)
+    if chosen is None:
+        return _without_idle(seat, program, world)
+    return chosen
+
+
+def narrowed(seat: Seat, program: Program, world: Elsewhere) -> Elsewhere:
+    """One row instead of several, one column instead of several, where that is enough."""
+    for _ in range(2):
+        if len(world.happenings) != 1 or world.targets:
+            return world
+        parts = [world.only([part]) for part in seat.builder.narrowed(world.happenings[0])]
+        told = seat.arena.learned(program, parts)
+        smaller = next((part for part, difference in zip(parts, told, strict=True) if difference is not None), None)
+        if smaller is None:
+            return world
+        world = smaller
+    return world
+
+
+def _without_idle(seat: Seat, program: Program, world: Elsewhere) -> Elsewhere:
+    """Leave out halves, then single happenings, as long as the difference stays."""
+    kept: Sequence[Happening] = world.happenings
+    size = len(kept) // 2
+    while size:
+        start = 0
+        while start < len(kept) and len(kept) > 1:
+            rest = [*kept[:start], *kept[start + size :]]
+            if rest and seat.arena.learned(program, [world.only(rest)])[0] is not None:
+                kept = rest
+            else:
+                start += size
+        size //= 2
+    return world.only(kept)

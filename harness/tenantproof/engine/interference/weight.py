@@ -1,0 +1,175 @@
+"""
+How much a difference tells: foreign content, a fact inferred at will, something coarse, or nothing at all.
+
+The scale is DESIGN.md's: that a row with a random id exists is no news to who knows the id; that a serial number is
+taken tells volume; that a tenant's slug or a user's address is taken is inherent; a count or a guessable key is a fact.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+
+from tenantproof.core.attempt import Observation
+from tenantproof.core.catalog import Column, Relation
+from tenantproof.core.finding import Reach, Severity
+from tenantproof.core.model import Platform, QName
+from tenantproof.core.program import Program
+from tenantproof.engine.interference.catch import Catch, Mechanism
+from tenantproof.engine.interference.elsewhere import Elsewhere
+from tenantproof.engine.interference.scene import Scene, Seat
+from tenantproof.engine.interference.secrets import is_secret, is_unguessable
+from tenantproof.properties.integrity import Breach
+
+
+class Weight(enum.IntEnum):
+    """What somebody learns."""
+
+    NOTHING = 0
+    COARSE = 1
+    FACT = 2
+    CONTENT = 3
+
+
+def reach_of(scene: Scene, program: Program) -> Reach:
+    """Over the API where the platform has one and PostgREST can express the program."""
+    return program.reach if scene.plan.scenario.database.platform is Platform.SUPABASE else Reach.SQL
+
+
+def severity_of(seat: Seat, catch: Catch) -> Severity | None:
+    """The severity of a finding; None where it is no news."""
+    reach = reach_of(seat.scene, catch.program)
+    if catch.breaches:
+        return _of_damage(seat, catch, reach)
+    weight = weight_of(seat, catch)
+    if weight is Weight.NOTHING:
+        return None
+    inside = catch.world is not None and catch.world.inside
+    if weight is Weight.COARSE or (inside and weight is Weight.FACT):
+        return Severity.LOW
+    if weight is Weight.FACT or inside:
+        return Severity.MEDIUM
+    return Severity.CRITICAL if reach is Reach.API else Severity.HIGH
+
+
+def _of_damage(seat: Seat, catch: Catch, reach: Reach) -> Severity | None:
+    if any(breach.raised for breach in catch.breaches):
+        return Severity.CRITICAL
+    if not any(breach.crosses for breach in catch.breaches):
+        return Severity.MEDIUM
+    if catch.world is not None and catch.world.targets:
+        return _of_dependence(seat.scene, catch.world, catch.breaches)
+    return Severity.CRITICAL if reach is Reach.API else Severity.HIGH
+
+
+def _of_dependence(scene: Scene, world: Elsewhere, breaches: Iterable[Breach]) -> Severity | None:
+    """Others hung their row on the persona's by themselves: they had to know its key."""
+    del breaches
+    parents = {target.relation for target in world.targets}
+    guessable = any(not _random_key(scene.plan.catalog.relations[name]) for name in parents)
+    return Severity.HIGH if guessable else Severity.LOW
+
+
+def _random_key(relation: Relation) -> bool:
+    return any(is_unguessable(relation.column(name)) for name in relation.primary_key)
+
+
+def weight_of(seat: Seat, catch: Catch) -> Weight:
+    """What the persona learns by a difference."""
+    pair = _pair(catch)
+    if shows_content(seat, catch.program, pair):
+        return Weight.CONTENT
+    constraint = next((observation.constraint for observation in pair if observation.constraint), "")
+    written = catch.line.writes[0] if catch.line.writes is not None else None
+    if constraint and written is not None:
+        return _of_constraint(seat.scene, written, constraint)
+    if catch.world is not None and catch.world.targets:
+        return Weight.COARSE
+    if catch.root.mechanism is Mechanism.WRITE and written is not None and not any(o.refused for o in pair):
+        return _of_conflict(seat.scene, written, catch)
+    if catch.program.known and all(_is_one_bit(observation) for observation in pair):
+        return Weight.COARSE
+    return Weight.FACT
+
+
+def _pair(catch: Catch) -> tuple[Observation, Observation]:
+    return catch.first[catch.at], catch.second[catch.at]
+
+
+def shows_content(seat: Seat, program: Program, observations: Iterable[Observation]) -> bool:
+    """Whether text of others stands in what was perceived, and did not stand in what was asked."""
+    asked = program.text + str(program.variation.settings)
+    for observation in observations:
+        for text in _texts(observation):
+            if any(mark in text and mark not in asked for mark in seat.canaries):
+                return True
+            if text in seat.telling and text not in asked:
+                return True
+        said = " ".join((observation.message, observation.detail, observation.hint, *observation.notices))
+        if any(text in said and text not in asked for text in seat.telling if len(said) > len(text)):
+            return True
+    return False
+
+
+def _texts(observation: Observation) -> Iterable[str]:
+    yield from (value for row in observation.rows for value in row if value)
+    yield from (observation.message, observation.detail, observation.hint, *observation.notices)
+
+
+def _is_one_bit(observation: Observation) -> bool:
+    """A refusal, nothing, or one flag or count."""
+    return observation.refused or (len(observation.rows) <= 1 and all(len(row) <= 1 for row in observation.rows))
+
+
+def _of_constraint(scene: Scene, written: QName, name: str) -> Weight:
+    """A unique or foreign key that speaks of rows of others."""
+    for relation in scene.plan.catalog.relations.values():
+        for constraint in relation.constraints:
+            if constraint.name == name and (relation.name == written or constraint.references == written):
+                other = scene.plan.catalog.relations.get(constraint.references) if constraint.references else None
+                columns = [relation.column(column) for column in constraint.columns]
+                if other is not None:
+                    return _of_columns(scene, other, [other.column(column) for column in constraint.ref_columns])
+                return _of_columns(scene, relation, columns)
+        for index in relation.indexes:
+            if index.name == name and relation.name == written:
+                return _of_columns(scene, relation, [relation.column(column) for column in index.columns if column])
+    return Weight.FACT
+
+
+def _of_columns(scene: Scene, relation: Relation, columns: list[Column]) -> Weight:
+    """That a key with these columns is taken."""
+    keyed = {name for key in relation.foreign_keys for name in key.columns} | set(relation.primary_key)
+    if any(is_unguessable(column) or is_secret(column, keyed=column.name in keyed) for column in columns):
+        return Weight.NOTHING
+    if any(_is_serial(column) for column in columns):
+        return Weight.COARSE
+    return Weight.COARSE if _names_itself(scene, relation) else Weight.FACT
+
+
+def _is_serial(column: Column) -> bool:
+    return bool(column.identity) or "nextval(" in (column.default or "")
+
+
+def _names_itself(scene: Scene, relation: Relation) -> bool:
+    """Tables of tenants and of people: that their names and addresses are unique among all is inherent."""
+    plan = scene.plan
+    tenancy = plan.tenancy_of(relation.name)
+    key = relation.primary_key
+    anchored = [locator for locator in (tenancy.tenant, tenancy.owner) if locator is not None]
+    return relation.name in plan.users or any(len(key) == 1 and locator.path == key for locator in anchored)
+
+
+def _of_conflict(scene: Scene, written: QName, catch: Catch) -> Weight:
+    """ON CONFLICT DO NOTHING names no constraint: the unique indexes that do not hold the tenant are meant."""
+    relation = scene.plan.catalog.relations[written]
+    if "ON CONFLICT" not in catch.line.sql:
+        return Weight.FACT
+    tenancy = scene.plan.tenancy_of(written)
+    anchor = tenancy.tenant.path[:1] if tenancy.tenant is not None else ()
+    indexes = [
+        [relation.column(column) for column in index.columns if column]
+        for index in relation.indexes
+        if index.unique and not set(anchor) & set(index.columns)
+    ]
+    return max((_of_columns(scene, relation, columns) for columns in indexes if columns), default=Weight.FACT)
