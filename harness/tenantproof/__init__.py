@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 from tenantproof.core.version import VERSION
 
 if TYPE_CHECKING:
-    from tenantproof.api import check, exit_code
+    from tenantproof.api import check, exit_code, fuzz
     from tenantproof.core.finding import Finding, Severity
     from tenantproof.core.report import Report
 
 __version__ = VERSION
-__all__ = ["Finding", "Report", "Severity", "__version__", "check", "exit_code"]
+__all__ = ["Finding", "Report", "Severity", "__version__", "check", "exit_code", "fuzz"]
 
 _HOMES = {
     "check": "tenantproof.api",
     "exit_code": "tenantproof.api",
+    "fuzz": "tenantproof.api",
     "Finding": "tenantproof.core.finding",
     "Severity": "tenantproof.core.finding",
     "Report": "tenantproof.core.report",

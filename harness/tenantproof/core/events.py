@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tenantproof.core.finding import CellResult, Finding
-from tenantproof.core.report import Report
+from tenantproof.core.report import Report, Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,18 @@ class FindingRaised:
 
 
 @dataclass(frozen=True, slots=True)
+class Searching:
+    """The search for interference goes on: its numbers so far, and for how many seconds it has been going."""
+
+    search: Search
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """The run is over; always the last event."""
 
     report: Report
 
 
-Event = PhaseStarted | CellChecked | FindingRaised | RunFinished
+Event = PhaseStarted | CellChecked | FindingRaised | Searching | RunFinished

@@ -74,6 +74,12 @@ class Evidence:
     observed: str
     rows: tuple[str, ...] = ()
     """Rows in words for people ("globex's row, owner globex.member"), never values of the user's own data."""
+    behind: str = ""
+    """For two worlds: what happened behind the persona's back between them ("1 row of public.notes changed")."""
+    world_1: tuple[str, ...] = ()
+    """For two worlds: what the persona perceived before, line by line; seeded values only."""
+    world_2: tuple[str, ...] = ()
+    """For two worlds: what the persona perceived of the same statements after."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

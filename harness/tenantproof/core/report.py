@@ -19,6 +19,27 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How the search for interference went: what was tried, and how the database took it."""
+
+    attempts: int = 0
+    """Programs that ran in world 1."""
+    pairs: int = 0
+    """Comparisons of a program in world 1 with another world."""
+    passed: int = 0
+    """Attempts that policies and privileges let through."""
+    denied: int = 0
+    failed: int = 0
+    """Attempts that ended otherwise: a cast, a missing value, a timeout.  They prove nothing."""
+    unsteady: int = 0
+    """Attempts that answer differently in the same world (clocks, random values, sequences), left out."""
+    distinct: int = 0
+    """Distinct (subject, statement shape, outcome)."""
+    weak: str = ""
+    """Why green proves little, where most attempts came to nothing; empty otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
     """The only part of a report that may differ between two runs with the same seed."""
 
@@ -28,6 +49,10 @@ class Timing:
     phases: Mapping[str, float] = field(default_factory=dict)
     reads_per_second: float = 0.0
     """Matrix cells of command SELECT per second of wall time in their pipeline."""
+    attempts_per_second: float = 0.0
+    """Programs of the search per second of wall time, drawing and shrinking included."""
+    pairs_per_second: float = 0.0
+    """World pairs per second of the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +81,8 @@ class Report:
     patches: tuple[str, ...] = ()
     statements: int = 0
     rows_seeded: int = 0
+    search: Search | None = None
+    """None where nothing was searched."""
     timing: Timing = field(default_factory=Timing)
 
     def count(self, verdict: Verdict) -> int:

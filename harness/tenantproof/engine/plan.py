@@ -9,7 +9,7 @@ from functools import cached_property
 from tenantproof.channels.columns import plain_columns
 from tenantproof.channels.matrix.membership import has_role
 from tenantproof.channels.stand import Stand
-from tenantproof.core.catalog import Catalog, Relation, RelationKind
+from tenantproof.core.catalog import Catalog, Function, Relation, RelationKind
 from tenantproof.core.model import Persona, Platform, QName, Scenario, Tenancy
 from tenantproof.core.ports import Identity
 from tenantproof.core.report import Gap
@@ -79,19 +79,32 @@ class Plan:
             for relation in found
             if not self._ours(relation)
         ]
-        return (*foreign, *platform, *self._functions())
+        return (*foreign, *platform)
 
-    def _functions(self) -> Iterable[Gap]:
-        """Functions that a persona may call: the matrix does not."""
-        callers = frozenset[str]().union(*(self.catalog.privileges_of(who.role) for who in self.identities.values()))
+    def callable_by(self, held: frozenset[str]) -> Iterable[Function]:
+        """The application's functions in the schemas of the scenario that these roles may execute."""
         for function in self.catalog.functions:
-            in_scope = function.name.schema in self.scenario.database.schemas
-            in_scope = in_scope and function.name.schema not in PLATFORM_SCHEMAS
-            if in_scope and function.returns != "trigger" and function.executable_by & callers:
-                yield Gap(
-                    object=f"{function.name}({function.identity})",
-                    reason="a function that personas may call: only tables and views are tried so far",
-                )
+            exposed = function.name.schema in self.scenario.database.schemas
+            exposed = exposed and function.name.schema not in PLATFORM_SCHEMAS
+            plain = function.kind in ("f", "p") and function.returns not in ("trigger", "event_trigger")
+            if exposed and plain and function.executable_by & held:
+                yield function
+
+    @property
+    def callers(self) -> frozenset[str]:
+        """All privileges that any persona has."""
+        return frozenset[str]().union(*(self.catalog.privileges_of(who.role) for who in self.identities.values()))
+
+    @property
+    def uncalled(self) -> tuple[Gap, ...]:
+        """Functions that a persona may call, where only the matrix is run."""
+        return tuple(
+            Gap(
+                object=f"{function.name}({function.identity})",
+                reason="a function that personas may call: without the search only tables and views are tried",
+            )
+            for function in self.callable_by(self.callers)
+        )
 
     @cached_property
     def watches(self) -> Mapping[QName, Watch]:

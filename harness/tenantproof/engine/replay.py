@@ -98,11 +98,12 @@ def _writing(plan: Plan, judged: Judged, violations: Sequence[Violation]) -> lis
         attempt.sql + ";",
         "-- what the observer sees now",
         as_observer() + ";",
-        _difference(watch, forbidden),
+        difference(watch, forbidden),
     ]
 
 
-def _difference(watch: str, forbidden: Iterable[Key]) -> str:
+def difference(watch: str, forbidden: Iterable[Key]) -> str:
+    """SELECT what differs from tenantproof_before in the rows with these keys, or in new rows where there are none."""
     keys = sorted({json.dumps(key) for key in forbidden})[:_SHOWN]
     listed = sql.SQL(", ").join(sql.SQL("{}::jsonb").format(sql.Literal(key)) for key in keys)
     chosen = sql.SQL("b.key::jsonb in ({})").format(listed) if keys else sql.SQL("b.key is null")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import perf_counter, time
@@ -13,16 +13,18 @@ from tenantproof.catalog.inference import infer_tenancy
 from tenantproof.catalog.introspection import introspect
 from tenantproof.core.catalog import Catalog
 from tenantproof.core.errors import NothingToCheck, Problem, ScenarioError
-from tenantproof.core.events import CellChecked, Event, FindingRaised, PhaseStarted, RunFinished
+from tenantproof.core.events import CellChecked, Event, FindingRaised, PhaseStarted, RunFinished, Searching
 from tenantproof.core.finding import CellResult, Finding, Verdict
 from tenantproof.core.model import Command, Persona, QName, Scenario, ScopeKind, Tenancy
 from tenantproof.core.ports import Handle, Identity
-from tenantproof.core.report import Report, Timing
+from tenantproof.core.report import Report, Search, Timing
 from tenantproof.core.version import VERSION
 from tenantproof.core.world import Manifest
 from tenantproof.engine.acceptance import accept
 from tenantproof.engine.consulted import consulted_by
 from tenantproof.engine.findings import find, locator
+from tenantproof.engine.interference.hunt import Budget
+from tenantproof.engine.interference.search import Searched, leaking, search
 from tenantproof.engine.matrix import Judged, MatrixRun, look, sweep
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.wire import Wire
@@ -36,6 +38,8 @@ from tenantproof.seeding import can_hold_dual, read_world
 from tenantproof.seeding import seed as seed_world
 
 Connection = psycopg.Connection[tuple[object, ...]]
+
+_UNTIL_TIME_IS_UP = 1_000_000
 
 
 @dataclass(slots=True)
@@ -53,14 +57,81 @@ class Clock:
 
 
 def check(
-    handle: Handle, scenario: Scenario, *, seed: int, signer: Signer, patches: Sequence[str] = ()
+    handle: Handle, scenario: Scenario, *, seed: int, signer: Signer, budget: Budget, patches: Sequence[str] = ()
 ) -> Iterator[Event]:
     """Seed the database of *handle* and check it.
 
+    *budget* bounds the search for interference that follows the matrix; none is made where it allows no attempt.
     Yields events; the last one is RunFinished with the report.  Raises ScenarioError where the scenario names what
     the database does not have, NothingToCheck where no relation is in scope.
     """
     started_at, clock = datetime.now(UTC), Clock()
+    plan = yield from _prepared(handle, scenario, seed, signer, clock)
+    with psycopg.connect(handle.conninfo, autocommit=True) as connection, Wire(connection) as wire:
+        wire.prepare(())
+        ground = look(wire, plan)
+        run = sweep(wire, plan, ground, plan.manifest.personas)
+        clock.lap("matrix")
+        cells = [as_cell(plan, judged) for judged in run.cells]
+        yield from (CellChecked(cell) for cell in cells)
+        locate = locator(handle.sources)
+        findings = find(wire, plan, run.cells, locate)
+        clock.lap("findings")
+        searched = None
+        if budget.attempts:
+            yield PhaseStarted(f"searching for interference: {budget.attempts:,} attempts")
+            searched = _searched(search(wire, plan, budget, locate, known=leaking(run.cells)))
+            clock.lap("search")
+        findings = _accepted([*findings, *(searched.findings if searched else ())], scenario, started_at)
+        yield from (FindingRaised(finding) for finding in findings)
+        statements = wire.counter.statements
+    report = _report(handle, scenario, plan, cells, findings, seed, statements, searched)
+    timing = _timing(started_at, clock, run, searched)
+    yield RunFinished(replace(report, timing=timing, patches=tuple(patches)))
+
+
+def fuzz(
+    handle: Handle,
+    scenario: Scenario,
+    *,
+    seed: int,
+    signer: Signer,
+    budget: Budget,
+    enough: Callable[[], bool],
+    patches: Sequence[str] = (),
+) -> Iterator[Event]:
+    """Seed the database of *handle* and search it for interference until it is *enough*, which is asked all the time.
+
+    Yields events, Searching after each batch; the last one is RunFinished with the report.  Raises what `check`
+    raises.
+    """
+    started_at, clock = datetime.now(UTC), Clock()
+    plan = yield from _prepared(handle, scenario, seed, signer, clock)
+    with psycopg.connect(handle.conninfo, autocommit=True) as connection, Wire(connection) as wire:
+        wire.prepare(())
+        yield PhaseStarted("searching for interference")
+        searched = None
+        going = search(wire, plan, budget, locator(handle.sources), enough=enough, rounds=_UNTIL_TIME_IS_UP)
+        started = perf_counter()
+        for state in going:
+            if isinstance(state, Searched):
+                searched = state
+            else:
+                yield Searching(state, perf_counter() - started)
+        clock.lap("search")
+        assert searched is not None
+        findings = _accepted(searched.findings, scenario, started_at)
+        yield from (FindingRaised(finding) for finding in findings)
+        statements = wire.counter.statements
+    report = _report(handle, scenario, plan, (), findings, seed, statements, searched)
+    timing = _timing(started_at, clock, None, searched)
+    yield RunFinished(replace(report, timing=timing, patches=tuple(patches)))
+
+
+def _prepared(
+    handle: Handle, scenario: Scenario, seed: int, signer: Signer, clock: Clock
+) -> Generator[Event, None, Plan]:
+    """Read the catalog, compare it with the scenario, seed."""
     with psycopg.connect(handle.conninfo) as connection:
         yield PhaseStarted("reading the catalog")
         catalog = introspect(connection)
@@ -81,20 +152,20 @@ def check(
         yield PhaseStarted(
             f"{rows} rows seeded; {len(plan.identities)} personas before {len(plan.relations)} relations"
         )
-    with psycopg.connect(handle.conninfo, autocommit=True) as connection, Wire(connection) as wire:
-        wire.prepare(())
-        ground = look(wire, plan)
-        run = sweep(wire, plan, ground, plan.manifest.personas)
-        clock.lap("matrix")
-        cells = [as_cell(plan, judged) for judged in run.cells]
-        yield from (CellChecked(cell) for cell in cells)
-        findings = accept(find(wire, plan, run.cells, locator(handle.sources)), scenario.accepted, started_at.date())
-        clock.lap("findings")
-        yield from (FindingRaised(finding) for finding in findings)
-        statements = wire.counter.statements
-    report = _report(handle, scenario, plan, cells, findings, seed, statements)
-    timing = _timing(started_at, clock, run)
-    yield RunFinished(replace(report, timing=timing, patches=tuple(patches)))
+    return plan
+
+
+def _searched(going: Iterator[Search | Searched]) -> Searched:
+    """Run a search to its end."""
+    *_, last = going
+    assert isinstance(last, Searched)
+    return last
+
+
+def _accepted(findings: Iterable[Finding], scenario: Scenario, now: datetime) -> list[Finding]:
+    """All findings, worst first, those that somebody took responsibility for marked."""
+    ordered = sorted(findings, key=lambda f: (-f.severity.rank, f.object, f.command, f.fingerprint))
+    return accept(ordered, scenario.accepted, now.date())
 
 
 def unanswerable(scenario: Scenario, tenancy: Mapping[QName, Tenancy]) -> list[Problem]:
@@ -200,6 +271,7 @@ def _report(
     findings: Sequence[Finding],
     seed: int,
     statements: int,
+    searched: Searched | None,
 ) -> Report:
     return Report(
         tool_version=VERSION,
@@ -215,7 +287,8 @@ def _report(
         cells=tuple(cells),
         findings=tuple(findings),
         unseeded=plan.manifest.unseeded,
-        gaps=plan.gaps,
+        gaps=(*plan.gaps, *(searched.gaps if searched is not None else plan.uncalled)),
+        search=searched.search if searched is not None else None,
         notes=(*_notes(plan), *_mute_personas(plan, cells)),
         statements=statements,
         rows_seeded=sum(map(len, plan.world.rows.values())),
@@ -247,10 +320,14 @@ def in_words(tenancy: Tenancy) -> str:
     return f"owner by {tenancy.owner}" if tenancy.owner is not None else "undecided"
 
 
-def _timing(started_at: datetime, clock: Clock, run: MatrixRun) -> Timing:
+def _timing(started_at: datetime, clock: Clock, run: MatrixRun | None, searched: Searched | None) -> Timing:
+    seconds = clock.phases.get("search", 0.0)
+    found = searched.search if searched is not None and seconds else None
     return Timing(
         started_at=started_at.isoformat(timespec="seconds"),
         seconds=round(perf_counter() - clock.started, 3),
         phases=clock.phases,
-        reads_per_second=round(run.reads / run.read_seconds, 1) if run.read_seconds else 0.0,
+        reads_per_second=round(run.reads / run.read_seconds, 1) if run is not None and run.read_seconds else 0.0,
+        attempts_per_second=round(found.attempts / seconds, 1) if found is not None else 0.0,
+        pairs_per_second=round(found.pairs / seconds, 1) if found is not None else 0.0,
     )

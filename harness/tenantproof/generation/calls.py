@@ -21,7 +21,7 @@ def call(draw: Draw, vocabulary: Vocabulary, verb: Verb) -> Line:
     rows = [slot for slot in verb.slots if slot.row_of is not None and vocabulary.noun(slot.row_of)]
     if rows and len(verb.slots) == 1 and not chance(draw, 3):
         return _over_rows(verb, rows[0])
-    whose = draw(st.integers(_OWN, _MIXED))
+    whose = pick(draw, (_OWN, _OTHERS, _MIXED, _MIXED))
     given = [slot for slot in verb.slots if not (slot.has_default and chance(draw, 3))]
     given = _without_holes(verb, given)
     arguments = sql.SQL(", ").join(_named(slot, _argument(draw, verb, slot, _side(draw, whose))) for slot in given)
@@ -114,8 +114,7 @@ def _document(draw: Draw, verb: Verb, slot: Slot, whose: int) -> str:
 
 
 def _made_up_row(draw: Draw, slot: Slot, whose: int) -> sql.Composable:
-    """A row with somebody else's id in it, which no table holds for the persona."""
-    values = _of(slot.values, whose) or _of(slot.loose, whose)
-    content = json.dumps({"id": pick(draw, values)}) if values else "{}"
+    """A row that no table holds, with keys of somebody."""
+    found = {name: pick(draw, listed) for name, values in slot.columns.items() if (listed := _of(values, whose))}
     assert slot.row_of is not None
-    return sql.SQL("jsonb_populate_record(NULL::{}, {})").format(table(slot.row_of), sql.Literal(content))
+    return sql.SQL("jsonb_populate_record(NULL::{}, {})").format(table(slot.row_of), sql.Literal(json.dumps(found)))

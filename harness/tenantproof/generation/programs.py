@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tenantproof.core.program import PLAIN, Line, Program, Variation
 from tenantproof.generation.calls import call
 from tenantproof.generation.phrases import Draw, chance, pick
-from tenantproof.generation.reads import API_READS, SQL_READS, plain
+from tenantproof.generation.reads import API_READS, SQL_READS, unlimited
 from tenantproof.generation.vocabulary import Noun, Verb, Vocabulary
 from tenantproof.generation.writes import api_writes, insert, sql_writes, update
 
@@ -38,8 +38,8 @@ def _program(
     if lines[0].writes or lines[0].calls:
         if chance(draw, 4):
             lines = (*lines, *_afterwards(draw, subject, vocabulary))
-    elif chance(draw, 8):
-        lines = (*_beforehand(draw, vocabulary), *lines)
+    elif isinstance(subject, Noun) and chance(draw, 6) and (before := _beforehand(draw, vocabulary)):
+        lines = (*before, unlimited(draw, subject))
     variation = pick(draw, variations) if variations and chance(draw, 3) else PLAIN
     text = " ".join(line.sql for line in lines)
     return Program(
@@ -67,7 +67,7 @@ def _afterwards(draw: Draw, subject: Noun | Verb, vocabulary: Vocabulary) -> tup
     nouns = linked if linked and not chance(draw, 3) else readable
     if vocabulary.verbs and (not nouns or chance(draw, 3)):
         return (call(draw, vocabulary, pick(draw, vocabulary.verbs)),)
-    return (plain(draw, vocabulary, pick(draw, nouns)),) if nouns else ()
+    return (unlimited(draw, pick(draw, nouns)),) if nouns else ()
 
 
 def _beforehand(draw: Draw, vocabulary: Vocabulary) -> tuple[Line, ...]:

@@ -15,6 +15,7 @@ from tenantproof.generation.phrases import (
     column,
     comparable,
     condition,
+    literal,
     names,
     pick,
     some,
@@ -29,6 +30,13 @@ Reading = Callable[[Draw, Vocabulary, Noun], Line]
 def everything(noun: Noun) -> Line:
     """SELECT every row with every column that may be read."""
     return _line(sql.SQL("SELECT {} FROM {}").format(names(noun.readable), table(noun.name)), "select", noun, Reach.API)
+
+
+def unlimited(draw: Draw, noun: Noun) -> Line:
+    """SELECT some or all columns of all rows: what a LIMIT leaves depends on ids that a write may draw at random."""
+    words = noun.readable if chance(draw, 2) else some(draw, noun.readable, 4)
+    body = sql.SQL("SELECT {} FROM {}").format(names(words), table(noun.name)) + where(draw, noun.readable)
+    return _line(body, "select", noun, Reach.API)
 
 
 def plain(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
@@ -146,9 +154,26 @@ def lock(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
     return _line(body, "lock", noun, Reach.SQL)
 
 
+def probe(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
+    """A condition that fails on some values, and whose error quotes them.
+
+    A view without security_barrier, or a function in its place, evaluates it before its own filter (PostgreSQL docs:
+    "Rules and Privileges").
+    """
+    word = pick(draw, noun.readable)
+    if word.category == "N" and word.values.others:
+        test = sql.SQL("1 / ({} - {}) IS NOT NULL").format(
+            column(word), literal(pick(draw, word.values.others), word.type)
+        )
+    else:
+        test = sql.SQL("({}::text)::pg_catalog.int4 IS NOT NULL").format(column(word))
+    body = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(table(noun.name), test)
+    return _line(body, "probe", noun, Reach.SQL)
+
+
 def _line(body: sql.Composable, shape: str, noun: Noun, reach: Reach) -> Line:
     return Line(sql=body.as_string(None), shape=shape, subject=noun.name, relations=(noun.name,), reach=reach)
 
 
 API_READS: tuple[Reading, ...] = (plain, plain, aggregate)
-SQL_READS: tuple[Reading, ...] = (plain, plain, aggregate, join, sub_select, window, set_operation, lock)
+SQL_READS: tuple[Reading, ...] = (plain, plain, aggregate, join, sub_select, window, set_operation, lock, probe)

@@ -87,6 +87,8 @@ class Slot:
     labels: tuple[str, ...] = ()
     row_of: QName | None = None
     """The argument is a row of this relation."""
+    columns: Mapping[str, Values] = field(default_factory=dict)
+    """For a row: the columns that hold keys of its own or of other relations."""
     keys: tuple[str, ...] = ()
     """For json: the keys that the function's text reads."""
     element: str | None = None

@@ -48,6 +48,13 @@ class Border:
         ids = self.oracle.tenant_ids
         return frozenset(ids[name] for name in self.persona.tenants if name in ids)
 
+    def of_another_team(self, row: Row) -> bool:
+        """Whether the row is of somebody whose tenants are not the persona's, where tenants have several people."""
+        theirs = self.oracle.people.get(row.owner, frozenset())
+        everybody = [tenant for tenants in self.oracle.people.values() for tenant in tenants]
+        shared = len(everybody) > len(set(everybody))
+        return shared and bool(theirs) and bool(self.own_tenants) and not theirs & self.own_tenants
+
     def _colleague(self, user: str) -> bool:
         return bool(self.oracle.people.get(user, frozenset()) & self.own_tenants)
 

@@ -86,12 +86,12 @@ def _trespass(border: Border, change: Change, row: Row) -> bool:
     """Whether a side effect crossed the border.
 
     A message left for a stranger (a new row of a table whose rows have owners and no tenant) is what such tables are
-    for.
+    for, unless people belong to teams and the stranger to another one.
     """
     if _foreign(border, row):
         return True
     stranger = row.tenant is None and border.crosses(change.relation, row)
-    return stranger and change.before is not None
+    return stranger and (change.before is not None or border.of_another_team(row))
 
 
 def _foreign(border: Border, row: Row) -> bool:

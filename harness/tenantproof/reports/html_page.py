@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tenantproof.core.finding import CellResult, Finding, Reach, Verdict
+from tenantproof.core.finding import CellResult, Evidence, Finding, Reach, Verdict
 from tenantproof.core.model import Command
-from tenantproof.core.report import Report
+from tenantproof.core.report import Report, Search
 from tenantproof.reports.grouping import Reason, deviating_cells, group_by_reason, why
 from tenantproof.reports.matrix import CellKey, Matrix, Outcome, build_matrix, tenant_of
 from tenantproof.reports.visible import one_line
@@ -16,12 +16,21 @@ from tenantproof.reports.weaknesses import weakness
 from tenantproof.reports.wording import (
     accepted_findings,
     headline,
+    in_no_cell,
     is_overblocking,
+    is_weak,
     leaks,
+    number,
     open_findings,
+    opened,
     place_of,
     replay_command,
+    share,
 )
+from tenantproof.reports.worlds import Pair, Skipped, compare, excerpt
+
+_WORLD_LINES = 60
+"""More lines of a world than a reviewer reads; JSON holds all."""
 
 REACH = {
     Reach.API: "a request to the API",
@@ -69,10 +78,20 @@ class ColumnGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceView:
+    """Evidence, and the lines of both worlds that are shown of it; none where it has but one world."""
+
+    evidence: Evidence
+    worlds: tuple[Pair | Skipped, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FindingView:
     """A finding with what the report says around it."""
 
     finding: Finding
+    evidence: tuple[EvidenceView, ...]
+    opens: tuple[str, ...]
     number: int
     anchor: str
     overblocking: bool
@@ -134,6 +153,12 @@ class Page:
     deviations: tuple[ReasonView, ...]
     untested: tuple[ReasonView, ...]
     relations: tuple[RelationView, ...]
+    beyond: int
+    """Open findings of which the matrix shows nothing."""
+    search: tuple[tuple[str, str, str], ...]
+    """Words, number, and its share in words ("71 %") or nothing; empty where nothing was searched."""
+    weak: str
+    """Why the search proves little, or nothing."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -177,6 +202,24 @@ def build_page(report: Report) -> Page:
         deviations=deviations,
         untested=untested,
         relations=_relations(report, matrix, anchors),
+        beyond=len(in_no_cell(open_findings(report), matrix)),
+        search=() if report.search is None else _search(report.search),
+        weak="" if report.search is None else report.search.weak,
+    )
+
+
+def _search(search: Search) -> tuple[tuple[str, str, str], ...]:
+    outcomes = (
+        ("passed the policies", search.passed),
+        ("denied", search.denied),
+        ("failed otherwise", search.failed),
+        ("unsteady, left out", search.unsteady),
+    )
+    return (
+        ("attempts", number(search.attempts), ""),
+        ("world pairs", number(search.pairs), ""),
+        *((words, number(count), share(count, search.attempts)) for words, count in outcomes),
+        ("distinct (relation, shape, outcome)", number(search.distinct), ""),
     )
 
 
@@ -184,7 +227,7 @@ def _tone(report: Report, matrix: Matrix) -> str:
     if leaks(report, matrix) or matrix.count(Outcome.LEAKED):
         return "leak"
     doubtful = (Outcome.OVERBLOCKED, Outcome.UNTESTED, Outcome.ERROR)
-    in_doubt = any(matrix.count(outcome) for outcome in doubtful) or report.gaps or report.unseeded
+    in_doubt = any(matrix.count(outcome) for outcome in doubtful) or report.gaps or report.unseeded or is_weak(report)
     return "doubt" if in_doubt or not report.cells else "clean"
 
 
@@ -279,14 +322,20 @@ def _glyphs(name: str, persona: str, matrix: Matrix, links: Mapping[CellKey, str
 
 
 def _views(report: Report, matrix: Matrix, findings: Sequence[Finding]) -> tuple[FindingView, ...]:
-    return tuple(_view(report, matrix, finding, number) for number, finding in enumerate(findings, start=1))
+    return tuple(_view(report, matrix, finding, ordinal) for ordinal, finding in enumerate(findings, start=1))
 
 
-def _view(report: Report, matrix: Matrix, finding: Finding, number: int) -> FindingView:
+def _evidence(evidence: Evidence) -> EvidenceView:
+    return EvidenceView(evidence=evidence, worlds=excerpt(compare(evidence), _WORLD_LINES))
+
+
+def _view(report: Report, matrix: Matrix, finding: Finding, ordinal: int) -> FindingView:
     known = weakness(finding.cwe)
     return FindingView(
         finding=finding,
-        number=number,
+        evidence=tuple(_evidence(evidence) for evidence in finding.evidence),
+        opens=opened(finding),
+        number=ordinal,
         anchor=_finding_anchor(finding),
         overblocking=is_overblocking(finding, matrix),
         place=place_of(finding),

@@ -16,7 +16,7 @@ from typing import TextIO
 
 from tenantproof.core.finding import CellResult, Evidence, Finding, Verdict
 from tenantproof.core.model import Place
-from tenantproof.core.report import Report, Timing
+from tenantproof.core.report import Report, Search, Timing
 from tenantproof.core.world import Unseeded
 
 FORMAT = "json-v1"
@@ -56,6 +56,7 @@ def document(report: Report) -> dict[str, object]:
         "patches": list(report.patches),
         "statements": report.statements,
         "rows_seeded": report.rows_seeded,
+        "search": _search(report.search),
         "summary": summary(report),
         "findings": [_finding(finding) for finding in report.findings],
         "cells": [_cell(cell) for cell in report.cells],
@@ -116,6 +117,9 @@ def _evidence(evidence: Evidence) -> dict[str, object]:
         "expected": evidence.expected,
         "observed": evidence.observed,
         "rows": list(evidence.rows),
+        "behind": evidence.behind,
+        "world_1": list(evidence.world_1),
+        "world_2": list(evidence.world_2),
     }
 
 
@@ -142,10 +146,27 @@ def _unseeded(unseeded: Unseeded) -> dict[str, object]:
     }
 
 
+def _search(search: Search | None) -> dict[str, object] | None:
+    if search is None:
+        return None
+    return {
+        "attempts": search.attempts,
+        "pairs": search.pairs,
+        "passed": search.passed,
+        "denied": search.denied,
+        "failed": search.failed,
+        "unsteady": search.unsteady,
+        "distinct": search.distinct,
+        "weak": search.weak,
+    }
+
+
 def _times(timing: Timing) -> dict[str, object]:
     return {
         "started_at": timing.started_at,
         "seconds": timing.seconds,
         "phases": dict(timing.phases),
         "reads_per_second": timing.reads_per_second,
+        "attempts_per_second": timing.attempts_per_second,
+        "pairs_per_second": timing.pairs_per_second,
     }

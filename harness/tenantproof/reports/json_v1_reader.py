@@ -18,7 +18,7 @@ from typing import TypeVar, cast
 from tenantproof.core.errors import UsageError, did_you_mean
 from tenantproof.core.finding import CellResult, Evidence, Finding, Property, Reach, Severity, Verdict
 from tenantproof.core.model import Command, Place, QName
-from tenantproof.core.report import Gap, Report, Timing
+from tenantproof.core.report import Gap, Report, Search, Timing
 from tenantproof.core.world import Unseeded
 from tenantproof.reports.json_v1 import FORMAT
 
@@ -157,6 +157,7 @@ def _report(root: _Node) -> Report:
     root.close(*_ROOT_KEYS)
     scenario = root.node("scenario")
     scenario.close("name", "path")
+    search = root.node_or_none("search")
     return Report(
         tool_version=root.text("tool_version"),
         scenario=scenario.text("name"),
@@ -176,6 +177,7 @@ def _report(root: _Node) -> Report:
         patches=root.texts("patches"),
         statements=root.integer("statements"),
         rows_seeded=root.integer("rows_seeded"),
+        search=None if search is None else _search(search),
         timing=_timing(root.node("times")),
     )
 
@@ -222,6 +224,9 @@ def _evidence(node: _Node) -> Evidence:
         expected=node.text("expected"),
         observed=node.text("observed"),
         rows=node.texts("rows"),
+        behind=node.text("behind"),
+        world_1=node.texts("world_1"),
+        world_2=node.texts("world_2"),
     )
 
 
@@ -257,6 +262,20 @@ def _gap(node: _Node) -> Gap:
     return Gap(object=node.text("object"), reason=node.text("reason"))
 
 
+def _search(node: _Node) -> Search:
+    node.close(*_names(Search))
+    return Search(
+        attempts=node.integer("attempts"),
+        pairs=node.integer("pairs"),
+        passed=node.integer("passed"),
+        denied=node.integer("denied"),
+        failed=node.integer("failed"),
+        unsteady=node.integer("unsteady"),
+        distinct=node.integer("distinct"),
+        weak=node.text("weak"),
+    )
+
+
 def _timing(node: _Node) -> Timing:
     node.close(*_names(Timing))
     return Timing(
@@ -264,4 +283,6 @@ def _timing(node: _Node) -> Timing:
         seconds=node.number("seconds"),
         phases=node.number_map("phases"),
         reads_per_second=node.number("reads_per_second"),
+        attempts_per_second=node.number("attempts_per_second"),
+        pairs_per_second=node.number("pairs_per_second"),
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from tenantproof.core.finding import CellResult, Finding, Verdict
+from tenantproof.core.finding import CellResult, Finding, Property, Verdict
 from tenantproof.core.model import Command
 from tenantproof.core.report import Report
 
@@ -58,8 +58,9 @@ _BY_VERDICT: Mapping[Verdict, Outcome] = {
 class Matrix:
     """Outcomes by cell; relations sorted by name, personas as `tenants_first` orders them.
 
-    `findings` tells which findings witnessed a cell.  A cell that is not in `outcomes` does not exist (nobody can
-    INSERT into a materialized view).
+    `findings` tells which findings a cell shows: a finding of visibility whatever the cell's verdict, any other only
+    where the cell leaks (what a function or an error's text tells is no cell's doing).  A cell that is not in
+    `outcomes` does not exist (nobody can INSERT into a materialized view).
     """
 
     relations: tuple[str, ...]
@@ -115,12 +116,14 @@ def _key(cell: CellResult) -> CellKey:
 
 
 def _findings_by_cell(report: Report) -> Mapping[CellKey, tuple[Finding, ...]]:
+    leaking = {_key(cell) for cell in report.cells if cell.verdict is Verdict.LEAK}
     found: dict[CellKey, list[Finding]] = defaultdict(list)
     for finding in report.findings:
         objects = finding.objects or (finding.object,)
         commands = finding.commands or (finding.command,)
         for persona, name, command in product(dict.fromkeys(finding.personas), objects, commands):
-            found[name, persona, command].append(finding)
+            if finding.property is Property.VISIBILITY or (name, persona, command) in leaking:
+                found[name, persona, command].append(finding)
     return {key: tuple(findings) for key, findings in found.items()}
 
 

@@ -10,7 +10,16 @@ from tenantproof.core.report import Report
 from tenantproof.reports.matrix import Matrix, Outcome
 from tenantproof.reports.pen import Pen
 from tenantproof.reports.terminal_untested import untested_reasons
-from tenantproof.reports.wording import duration, open_findings, plural, replay_command, subject
+from tenantproof.reports.wording import (
+    duration,
+    in_no_cell,
+    is_weak,
+    open_findings,
+    plural,
+    replay_command,
+    search_words,
+    subject,
+)
 
 _REASONS_SHOWN = 3
 
@@ -28,6 +37,7 @@ def closing(
     """Print the last lines."""
     _verdict(pen, report, matrix)
     _what_was_untested(pen, report, matrix)
+    _how_it_searched(pen, report)
     for path in paths:
         pen.line("  report    ", (path, "bold"))
     pen.line(f"exit {exit_code}: {exit_meaning(exit_code, threshold)}")
@@ -79,10 +89,11 @@ def next_command(report: Report, *, paths: Sequence[str], verbose: bool, thresho
 
 def _verdict(pen: Pen, report: Report, matrix: Matrix) -> None:
     findings = open_findings(report)
-    style = "bold red" if findings else "bold green" if report.cells else "bold"
+    clean = "bold yellow" if is_weak(report) else "bold green"
+    style = "bold red" if findings else clean if report.cells else "bold"
     pen.line((verdict_line(matrix), style))
     took = f" in {duration(report.timing.seconds)}" if report.timing.seconds else ""
-    pen.line(f"  {findings_line(findings)}{took}")
+    pen.line(f"  {findings_line(findings)}{took}{_beyond(findings, matrix)}")
 
 
 def findings_line(findings: Sequence[Finding]) -> str:
@@ -92,6 +103,22 @@ def findings_line(findings: Sequence[Finding]) -> str:
     severities = Counter(finding.severity for finding in findings)
     counts = [f"{severities[severity]} {severity}" for severity in reversed(Severity) if severities[severity]]
     return f"{plural(len(findings), 'finding')}: {', '.join(counts)}"
+
+
+def _beyond(findings: Sequence[Finding], matrix: Matrix) -> str:
+    """That the first line, which counts cells, does not count some of the findings."""
+    beyond = len(in_no_cell(findings, matrix))
+    if not beyond:
+        return ""
+    return f" ({'' if beyond == len(findings) else f'{beyond} of them '}in no cell of the matrix)"
+
+
+def _how_it_searched(pen: Pen, report: Report) -> None:
+    if report.search is None:
+        return
+    pen.paragraph("  search    ", search_words(report.search, report.timing))
+    if report.search.weak:
+        pen.paragraph(("  weak search: ", "bold yellow"), (report.search.weak, "yellow"))
 
 
 def _what_was_untested(pen: Pen, report: Report, matrix: Matrix) -> None:

@@ -8,15 +8,18 @@ from tenantproof.core.finding import Evidence, Finding, Severity
 from tenantproof.core.report import Report
 from tenantproof.reports.matrix import Matrix
 from tenantproof.reports.pen import Part, Pen
+from tenantproof.reports.terminal_worlds import INDENT, worlds
 from tenantproof.reports.wording import (
     accepted_findings,
     is_overblocking,
+    opened,
     place_of,
     plural,
     replay_command,
 )
 
 _EXCERPT_LINES = 12
+_STATEMENTS = 6
 _SEVERITY_STYLES = {
     Severity.INFO: "blue",
     Severity.LOW: "blue",
@@ -54,10 +57,9 @@ def finding_block(
 
 
 def _opened(finding: Finding, *, verbose: bool) -> str:
-    """The relations that the cause opens, where it opens several."""
-    if len(finding.objects) < 2:
-        return ""
-    return f": opens {some(finding.objects, all_of_them=verbose)}"
+    """The relations that the cause opens, beyond the one that the head names."""
+    names = opened(finding)
+    return f": opens {some(names, all_of_them=verbose)}" if names else ""
 
 
 def accepted(pen: Pen, report: Report) -> None:
@@ -105,21 +107,32 @@ def _source(pen: Pen, finding: Finding, *, verbose: bool) -> None:
 def _evidence(pen: Pen, finding: Finding, *, verbose: bool) -> None:
     shown = finding.evidence if verbose else finding.evidence[:1]
     for evidence in shown:
-        _one_evidence(pen, evidence, str(finding.place or ""))
+        _one_evidence(pen, evidence, str(finding.place or ""), verbose=verbose)
     more = len(finding.evidence) - len(shown)
     if more > 0:
         _field(pen, "", f"and the same kind of evidence for {plural(more, 'more persona')} (-v)")
 
 
-def _one_evidence(pen: Pen, evidence: Evidence, place: str) -> None:
+def _one_evidence(pen: Pen, evidence: Evidence, place: str, *, verbose: bool) -> None:
     _field(pen, "expected", f"{evidence.expected}   {place}".rstrip())
     rows = f" ({some(evidence.rows, all_of_them=False, joiner='; ')})" if evidence.rows else ""
     _field(pen, "evidence", f"{evidence.persona}: {evidence.observed}{rows}")
-    _field(pen, "", " ".join(evidence.statement.split()))
+    _statements(pen, evidence.statement, verbose=verbose)
+    worlds(pen, evidence, verbose=verbose)
+
+
+def _statements(pen: Pen, text: str, *, verbose: bool) -> None:
+    """Each statement of a program on lines of its own."""
+    statements = [" ".join(statement.split()) for statement in text.split(";\n")]
+    shown = statements if verbose else statements[:_STATEMENTS]
+    for index, statement in enumerate(shown, start=1):
+        _field(pen, "", statement if index == len(statements) else f"{statement};")
+    if len(shown) < len(statements):
+        _field(pen, "", f"… {plural(len(statements) - len(shown), 'more statement')} (-v)")
 
 
 def _field(pen: Pen, label: str, content: str) -> None:
-    mark = f"   = {label:10}" if label else " " * 15
+    mark = f"   = {label:10}" if label else INDENT
     pen.paragraph((mark, "blue"), content)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from tenantproof.core.finding import Finding
-from tenantproof.core.report import Report
+from tenantproof.core.finding import Finding, Property
+from tenantproof.core.report import Report, Search, Timing
 from tenantproof.reports.matrix import Matrix, Outcome
 
 
@@ -16,8 +16,18 @@ def plural(count: int, noun: str) -> str:
 
 
 def number(count: int) -> str:
-    """ "1,120": for documents; terminals and machines get plain digits."""
+    """ "1,120": for documents and large counts; what machines read gets plain digits."""
     return f"{count:,}"
+
+
+def share(part: int, whole: int) -> str:
+    """ "27 %"; never 0 % of something, nor 100 % of less than all."""
+    if part == 0 or whole == 0:
+        return "0 %"
+    percent = round(100 * part / whole)
+    if percent == 0:
+        return "< 1 %"
+    return "> 99 %" if percent == 100 and part < whole else f"{percent} %"
 
 
 def worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -35,7 +45,12 @@ def accepted_findings(report: Report) -> tuple[Finding, ...]:
 
 
 def is_overblocking(finding: Finding, matrix: Matrix) -> bool:
-    """Whether all that the finding's cells show is a persona who is denied what the scenario grants."""
+    """Whether all that the finding's cells show is a persona who is denied what the scenario grants.
+
+    Only visibility can be too little: what interferes with others or harms them is never that.
+    """
+    if finding.property is not Property.VISIBILITY:
+        return False
     keys = ((finding.object, persona, finding.command) for persona in finding.personas)
     outcomes = {matrix.outcomes.get(key) for key in keys}
     return outcomes == {Outcome.OVERBLOCKED}
@@ -44,6 +59,39 @@ def is_overblocking(finding: Finding, matrix: Matrix) -> bool:
 def leaks(report: Report, matrix: Matrix) -> tuple[Finding, ...]:
     """Open findings that cross a border, as opposed to those that block too much."""
     return tuple(finding for finding in open_findings(report) if not is_overblocking(finding, matrix))
+
+
+def opened(finding: Finding) -> tuple[str, ...]:
+    """The relations that the cause opens; empty where that is only the object itself."""
+    return () if set(finding.objects) <= {finding.object} else finding.objects
+
+
+def in_no_cell(findings: Sequence[Finding], matrix: Matrix) -> tuple[Finding, ...]:
+    """Findings of which the matrix shows nothing: a function, an error's text, what a trigger did elsewhere."""
+    shown = {
+        finding.fingerprint
+        for key, known in matrix.findings.items()
+        if key in matrix.outcomes and not matrix.outcomes[key].as_expected
+        for finding in known
+    }
+    return tuple(finding for finding in findings if finding.fingerprint not in shown)
+
+
+def search_words(search: Search, timing: Timing) -> str:
+    """How the search for interference went, in one sentence."""
+    if not search.attempts:
+        return "nothing was tried"
+    outcomes = ((search.passed, "passed"), (search.denied, "denied"), (search.failed, "failed otherwise"))
+    parts = [f"{share(count, search.attempts)} {word}" for count, word in outcomes]
+    if search.unsteady:
+        parts.append(f"{number(search.unsteady)} unsteady left out")
+    said = f"{_counted(search.attempts, 'attempt')}, {_counted(search.pairs, 'world pair')}: {', '.join(parts)}"
+    rate = f"; {timing.pairs_per_second:,.0f} world pairs a second" if timing.pairs_per_second else ""
+    return f"{said}; {number(search.distinct)} distinct (relation, shape, outcome){rate}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{number(count)} {noun}" if count == 1 else f"{number(count)} {noun}s"
 
 
 def server(report: Report) -> str:
@@ -95,6 +143,13 @@ def headline(report: Report, matrix: Matrix) -> str:
         parts.append(f"{number(untested)} untested")
     if errors:
         parts.append(plural(errors, "error"))
-    if len(parts) == 1:
-        return f"{parts[0]} in {number(len(report.cells))} cells"
-    return f"{', '.join(parts)}, of {number(len(report.cells))} cells"
+    scope = f"{number(len(report.cells))} cells"
+    if report.search is not None and report.search.pairs:
+        scope += f" and {_counted(report.search.pairs, 'world pair')}"
+    said = f"{parts[0]} in {scope}" if len(parts) == 1 else f"{', '.join(parts)}, of {scope}"
+    return f"{said}; the search was weak" if is_weak(report) else said
+
+
+def is_weak(report: Report) -> bool:
+    """Whether there was a search, and most of what it tried came to nothing."""
+    return report.search is not None and bool(report.search.weak)

@@ -27,11 +27,15 @@ from tenantproof.properties.border import Border
 from tenantproof.properties.confidentiality import Difference, differ, interference
 from tenantproof.properties.integrity import Breach, Ranks, breaches
 
+_LASTING = 4
 _BASE = "SAVEPOINT world_1"
 _BACK = "ROLLBACK TO SAVEPOINT world_1"
 _TIMEOUTS = (
-    "SELECT pg_catalog.set_config('statement_timeout', '700', true), pg_catalog.set_config('lock_timeout', '500', true)"
+    "SELECT pg_catalog.set_config('statement_timeout', '400', true), pg_catalog.set_config('lock_timeout', '300', true)"
 )
+_TIMEOUT = "57014"
+_TOO_DEEP = "54001"
+_MANY_ROWS = 5000
 _TOUCHED = """
 PREPARE tenantproof_touched AS
 SELECT pg_catalog.string_agg(t.oid::text || ':' || t.n::text, ' ')
@@ -78,8 +82,10 @@ class Tally:
         line = program.lines[len(answer) - 1]
         self.through[line.subject] = self.through.get(line.subject, 0) + (outcome == "passed")
         self.seen.add((str(line.subject), line.shape, outcome))
-        if last.sqlstate == "57014":
+        if last.sqlstate in (_TIMEOUT, _TOO_DEEP):
             self.slow[line.subject] = last.message
+        elif last.count > _MANY_ROWS:
+            self.slow[line.subject] = f"returns {last.count} rows"
 
 
 def _outcome(last: Observation) -> str:
@@ -156,7 +162,11 @@ class Arena:
         suspects: list[tuple[int, Elsewhere, Answer]] = []
         elsewhere: list[Damage] = []
         for world in self.worlds:
-            chosen = [i for i, program in enumerate(programs) if _applies(world, program)]
+            chosen = [
+                i
+                for i, program in enumerate(programs)
+                if _applies(world, program) and answers[i][-1].sqlstate != _TIMEOUT
+            ]
             if not chosen:
                 continue
             seconds, damages = self._in(world, [programs[i] for i in chosen])
@@ -171,20 +181,36 @@ class Arena:
 
     def learned(self, program: Program, worlds: Sequence[Elsewhere]) -> list[Difference | None]:
         """What the program tells about each of these worlds, nondeterminism left out."""
-        self._begin()
-        first, again, more = (self._act([program])[0][0] for _ in range(3))
-        seconds = [self._in(world, [program])[0][0] for world in worlds]
-        return [interference(first, second, (again, more)) for second in seconds]
+        found = self._suspicions(program, worlds)
+        return [suspicion.difference if suspicion is not None else None for suspicion in found]
 
     def suspicion(self, program: Program, world: Elsewhere) -> Suspicion | None:
         """The program and the world with both observations; None where they are the same."""
+        return self._suspicions(program, [world])[0]
+
+    def lasting(self, suspicion: Suspicion) -> bool:
+        """Whether it is the same every time, alternating between the worlds: what draws lots differs in the end."""
+        for _ in range(_LASTING):
+            found = self.suspicion(suspicion.program, suspicion.world)
+            if found is None or not _alike(found, suspicion):
+                return False
+        return True
+
+    def _suspicions(self, program: Program, worlds: Sequence[Elsewhere]) -> list[Suspicion | None]:
         self._begin()
         first, again, more = (self._act([program])[0][0] for _ in range(3))
-        second = self._in(world, [program])[0][0]
-        difference = interference(first, second, (again, more))
-        if difference is None:
-            return None
-        return Suspicion(program=program, world=world, difference=difference, first=first, second=second)
+        found: list[Suspicion | None] = []
+        for world in worlds:
+            second = self._in(world, [program])[0][0]
+            difference = interference(first, second, (again, more))
+            if difference is not None:
+                difference = self._both_ways(program, world, first, second, difference)
+            found.append(
+                None
+                if difference is None
+                else Suspicion(program=program, world=world, difference=difference, first=first, second=second)
+            )
+        return found
 
     def damage(self, program: Program, world: Elsewhere | None = None) -> Damage | None:
         """What the program changes that it may not change, in world 1 or in another."""
@@ -249,7 +275,7 @@ class Arena:
     def _confirmed(
         self, programs: Sequence[Program], answers: Sequence[Answer], suspects: Sequence[tuple[int, Elsewhere, Answer]]
     ) -> list[Suspicion]:
-        """Those that differ for no reason but the world: world 1 twice more, the other world once more."""
+        """Those that differ for no reason but the world: each world is asked again, and must say the same."""
         if not suspects:
             return []
         places = sorted({i for i, _, _ in suspects})
@@ -258,6 +284,8 @@ class Arena:
         found: list[Suspicion] = []
         for i, world, second in suspects:
             difference = interference(answers[i], second, again[i])
+            if difference is not None:
+                difference = self._both_ways(programs[i], world, answers[i], second, difference)
             if difference is None:
                 self.tally.unsteady += 1
                 continue
@@ -265,6 +293,13 @@ class Arena:
                 Suspicion(program=programs[i], world=world, difference=difference, first=answers[i], second=second)
             )
         return found
+
+    def _both_ways(
+        self, program: Program, world: Elsewhere, first: Answer, second: Answer, difference: Difference
+    ) -> Difference | None:
+        """The difference, unless the other world is not steady in itself."""
+        (repeat,), _ = self._in(world, [program])
+        return difference if interference(second, first, (repeat,)) is not None else None
 
     def _damages(
         self, written: Iterable[tuple[Program, tuple[QName, ...]]], before: Mapping[QName, Snapshot]
@@ -293,6 +328,14 @@ class Arena:
                 answer = said[lead : lead + len(program.lines)]
                 found.append(Damage(program=program, breaches=tuple(done), answer=answer))
         return found
+
+
+def _alike(one: Suspicion, other: Suspicion) -> bool:
+    at = one.difference.at
+    pairs = ((one.first, other.first), (one.second, other.second))
+    return at == other.difference.at and all(
+        a[at].count == b[at].count and a[at].sqlstate == b[at].sqlstate for a, b in pairs
+    )
 
 
 def _applies(world: Elsewhere, program: Program) -> bool:

@@ -6,7 +6,7 @@ import builtins
 import enum
 from dataclasses import dataclass, field
 
-from tenantproof.core.finding import Property
+from tenantproof.core.finding import Property, Severity
 from tenantproof.core.model import QName
 from tenantproof.core.program import Answer, Line, Program
 from tenantproof.engine.interference.arena import Damage, Suspicion
@@ -54,12 +54,19 @@ class Catch:
     """Index of the line that tells."""
     breaches: tuple[Breach, ...] = ()
     witnesses: list[str] = field(default_factory=list)
+    severity: Severity | None = None
+    """None: no news."""
     told: bool = True
-    """Whether it is worth a finding: False for what the matrix says already, and for what is no news."""
+    """False for what the matrix says already."""
 
     @builtins.property
     def line(self) -> Line:
         return self.program.lines[min(self.at, len(self.program.lines) - 1)]
+
+    def seen_by(self, persona: str) -> None:
+        """One more witness."""
+        if persona not in self.witnesses:
+            self.witnesses.append(persona)
 
 
 def line_that_tells(suspicion: Suspicion) -> Line:
@@ -70,12 +77,17 @@ def line_that_tells(suspicion: Suspicion) -> Line:
 def root_of_suspicion(suspicion: Suspicion, *, is_view: bool) -> Root:
     """What an unshrunk or shrunk suspicion points to."""
     line, difference = line_that_tells(suspicion), suspicion.difference
+    before = suspicion.program.lines[: difference.at]
     constraint = difference.first.constraint or difference.second.constraint
     if suspicion.program.variation.settings:
         return Root(mechanism=Mechanism.REQUEST, object=line.subject, detail=_kind_of(suspicion.program))
+    if before:
+        mechanism = Mechanism.FUNCTION if before[0].calls else Mechanism.WRITE
+        return Root(mechanism=mechanism, object=before[0].subject, detail=f"opens {line.subject}")
     if line.calls:
         return Root(mechanism=Mechanism.FUNCTION, object=line.subject)
-    if constraint and line.writes is not None:
+    otherwise = any(o.refused and not o.passed_policy for o in (difference.first, difference.second))
+    if constraint and line.writes is not None and not otherwise:
         return Root(mechanism=Mechanism.CONSTRAINT, object=line.writes[0], detail=constraint)
     if line.writes is not None:
         return Root(mechanism=Mechanism.WRITE, object=line.writes[0], detail=str(line.writes[1]))

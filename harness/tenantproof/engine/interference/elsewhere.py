@@ -145,7 +145,7 @@ class Builder:
         )
         if self.offended(world):
             world = world.only([h for h in world.happenings if not self.offended(world.only([h]))])
-        return world
+        return self._together(world)
 
     def _changed(self, side: Side) -> Iterator[Happening]:
         for name, recipes in self._recipes.items():
@@ -246,11 +246,11 @@ class Builder:
 
     def _settled(self, world: Elsewhere) -> Elsewhere:
         """The world without what the database refuses, or what reaches rows that the persona is entitled to."""
-        possible = world.only(self._possible(world.happenings))
+        possible = self._together(world.only(self._possible(world.happenings)))
         offended = self.offended(possible)
         if not offended:
             return possible
-        hushed = possible.only(self._possible([replace(h, quietly=True) for h in possible.happenings]))
+        hushed = self._together(possible.only(self._possible([replace(h, quietly=True) for h in possible.happenings])))
         offended = self.offended(hushed)
         if not offended:
             return hushed
@@ -261,7 +261,18 @@ class Builder:
         )
         if not self.offended(rest):
             return rest
-        return hushed.only(part for happening in hushed.happenings for part in self._harmless(hushed, happening))
+        parts = hushed.only(part for happening in hushed.happenings for part in self._harmless(hushed, happening))
+        return self._together(parts)
+
+    def _together(self, world: Elsewhere) -> Elsewhere:
+        """The world without the happenings that the database refuses after the others."""
+        while world.happenings:
+            self._wire.restart(())
+            said = self._wire.run([world.statements])[0]
+            if not said[-1].refused:
+                break
+            world = world.only(_all_but(world.happenings, len(said) - 1))
+        return world
 
     def _harmless(self, world: Elsewhere, happening: Happening) -> list[Happening]:
         """The happening, or those of its columns that nobody's rights depend on."""
@@ -322,6 +333,18 @@ class Builder:
         """Also rows inside the own tenant, unless it is they that the world changes."""
         side = self._border.side(name, row)
         return side is Side.MINE or (side is Side.INSIDE and not world.inside)
+
+
+def _all_but(happenings: Sequence[Happening], place: int) -> list[Happening]:
+    """Without the happening whose statements stand at that place."""
+    kept: list[Happening] = []
+    start = 0
+    for happening in happenings:
+        end = start + len(happening.statements)
+        if not start <= place < end:
+            kept.append(happening)
+        start = end
+    return kept[:-1] if len(kept) == len(happenings) else kept
 
 
 def _unsaid(tenancy: Tenancy, row: Row) -> bool:

@@ -15,6 +15,10 @@ class Target:
 
     relation: QName
     key: Key
+    columns: tuple[str, ...]
+    """The columns that others refer to, and so have to know."""
+    seen: bool = False
+    """Whether the one who refers to it is entitled to read it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

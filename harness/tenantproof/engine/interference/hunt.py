@@ -6,6 +6,7 @@ A root cause is looked into once.  Whoever meets it again is one more witness.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
 
 from tenantproof.core.catalog import RelationKind
-from tenantproof.core.finding import Property
+from tenantproof.core.finding import Property, Severity
 from tenantproof.core.model import Persona, QName
 from tenantproof.core.program import Line, Program
 from tenantproof.core.seeds import child_seed
@@ -30,7 +31,8 @@ from tenantproof.engine.interference.catch import (
 )
 from tenantproof.engine.interference.elsewhere import Elsewhere
 from tenantproof.engine.interference.scene import Scene, Seat
-from tenantproof.engine.interference.smallest import narrowed, smallest_program, smallest_world
+from tenantproof.engine.interference.smallest import narrowed, plainer, smallest_program, smallest_world
+from tenantproof.engine.interference.weight import severity_of
 from tenantproof.generation.endings import endings
 from tenantproof.generation.programs import Profile, programs_about
 from tenantproof.generation.reads import everything
@@ -39,6 +41,8 @@ from tenantproof.generation.vocabulary import Noun, Verb
 _EXAMPLES = 8
 """Batches drawn at a time; the first of Hypothesis is always the simplest, which was said before."""
 
+_COUNTS = Severity.MEDIUM.rank
+_RETRIES = 4
 _TRIES = 250
 """Programs drawn to meet a violation again and shrink it."""
 
@@ -62,8 +66,9 @@ class Hunt:
     budget: Budget
     known: frozenset[tuple[QName, str]] = frozenset()
     tally: Tally = field(default_factory=Tally)
-    catches: dict[Root, Catch] = field(default_factory=dict)
-    _alias: dict[tuple[object, ...], Root] = field(default_factory=dict)
+    catches: dict[tuple[Property, Root], Catch] = field(default_factory=dict)
+    _alias: dict[tuple[object, ...], tuple[Property, Root]] = field(default_factory=dict)
+    _traced: Counter[tuple[object, ...]] = field(default_factory=Counter)
     _seats: dict[str, Seat] = field(default_factory=dict)
     _tried: set[tuple[str, str, str]] = field(default_factory=set)
     _round: int = 0
@@ -187,33 +192,44 @@ class Hunt:
 
     def _meet_suspicion(self, seat: Seat, suspicion: Suspicion) -> None:
         alias = _alias_of(suspicion.program, self._root(suspicion), line_that_tells(suspicion))
-        if not self._is_witnessed(seat, alias):
-            catch = self._trace(seat, suspicion)
-            self._alias[alias] = catch.root
-            self._keep(seat, catch)
+        if self._is_witnessed(seat, alias):
+            return
+        if not seat.arena.lasting(suspicion):
+            self.tally.unsteady += 1
+            return
+        self._keep(seat, alias, self._trace(seat, suspicion))
 
     def _meet_damage(self, seat: Seat, damage: Damage) -> None:
         root = root_of_damage(damage)
-        alias = ("damage", root, *_alias_of(damage.program, root, damage.program.lines[-1]))
+        alias = ("damage", *_alias_of(damage.program, root, damage.program.lines[-1]))
         if not self._is_witnessed(seat, alias):
-            catch = self._trace_damage(seat, damage)
-            self._alias[alias] = catch.root
-            self._keep(seat, catch)
+            self._keep(seat, alias, self._trace_damage(seat, damage))
 
     def _is_witnessed(self, seat: Seat, alias: tuple[object, ...]) -> bool:
-        root = self._alias.get(alias)
-        if root is None:
+        """Whether a violation of that look was traced before, and to something that counts.
+
+        Of a look that came to little more than one is traced: a function that tells whether an id exists may also tell
+        what stands there.
+        """
+        known = self._alias.get(alias)
+        if known is None:
             return False
-        self._witness(seat, self.catches[root])
+        catch = self.catches[known]
+        if (catch.severity is None or catch.severity.rank < _COUNTS) and self._traced[alias] < _RETRIES:
+            return False
+        catch.seen_by(seat.persona.name)
         return True
 
-    def _witness(self, seat: Seat, catch: Catch) -> None:
-        if seat.persona.name not in catch.witnesses:
-            catch.witnesses.append(seat.persona.name)
-
-    def _keep(self, seat: Seat, catch: Catch) -> None:
-        known = self.catches.setdefault(catch.root, catch)
-        self._witness(seat, known)
+    def _keep(self, seat: Seat, alias: tuple[object, ...], catch: Catch) -> None:
+        catch.severity = severity_of(seat, catch)
+        key = (catch.property, catch.root)
+        known = self.catches.get(key)
+        if known is None or _rank(catch) > _rank(known):
+            catch.witnesses = [*(known.witnesses if known is not None else ()), *catch.witnesses]
+            self.catches[key] = catch
+        self.catches[key].seen_by(seat.persona.name)
+        self._alias[alias] = key
+        self._traced[alias] += 1
 
     def _root(self, suspicion: Suspicion) -> Root:
         return root_of_suspicion(suspicion, is_view=self._is_view(line_that_tells(suspicion).subject))
@@ -224,8 +240,9 @@ class Hunt:
 
     def _trace(self, seat: Seat, suspicion: Suspicion) -> Catch:
         """From a raw suspicion to a root cause with the smallest evidence."""
+        suspicion = self._plainest(seat, suspicion)
         world = smallest_world(seat, suspicion.program, suspicion.world)
-        open_table = self._openly_read(seat, world)
+        open_table = self._openly_read(seat, suspicion.program, world)
         if open_table is not None:
             return open_table
         root = self._root(suspicion)
@@ -235,7 +252,7 @@ class Hunt:
 
             def shows(candidate: Program) -> bool:
                 again = seat.arena.suspicion(candidate, world)
-                return again is not None and self._root(again).object == root.object
+                return again is not None and self._root(again) == root
 
             found = smallest_program(
                 programs_about(subject, seat.vocabulary, self.budget.profile),
@@ -265,22 +282,32 @@ class Hunt:
             told=told,
         )
 
-    def _openly_read(self, seat: Seat, world: Elsewhere) -> Catch | None:
-        """The catch of a plain SELECT, where the changed rows can simply be read: that is the root cause then."""
-        if len(world.happenings) != 1:
+    def _plainest(self, seat: Seat, suspicion: Suspicion) -> Suspicion:
+        """The same without the unusual request and without other statements, where it does not take them."""
+        for candidate in plainer(suspicion.program):
+            found = seat.arena.suspicion(candidate, suspicion.world)
+            if found is not None:
+                return found
+        return suspicion
+
+    def _openly_read(self, seat: Seat, program: Program, world: Elsewhere) -> Catch | None:
+        """The catch of a plain SELECT, where what happened can simply be read in a relation that the program names or
+        that was changed: that is the root cause then."""
+        if program.variation.settings or len(program.lines) > 1:
             return None
-        noun = seat.vocabulary.noun(world.happenings[0].relation)
-        if noun is None:
-            return None
-        program = _select_all(noun)
-        suspicion = seat.arena.suspicion(program, world)
-        if suspicion is None:
-            return None
-        smaller = seat.arena.suspicion(program, narrowed(seat, program, world))
-        catch = self._as_catch(smaller or suspicion)
-        return self.catches.get(catch.root, catch)
+        named = [happening.relation for happening in world.happenings[:1]]
+        line = program.lines[0]
+        named += [*line.relations, line.subject] if len(line.relations) > 1 or line.shape != "select" else []
+        for name in dict.fromkeys(named):
+            noun = seat.vocabulary.noun(name)
+            suspicion = seat.arena.suspicion(_select_all(noun), world) if noun is not None else None
+            if noun is not None and suspicion is not None:
+                smaller = seat.arena.suspicion(suspicion.program, narrowed(seat, suspicion.program, world))
+                return self._as_catch(smaller or suspicion)
+        return None
 
     def _trace_damage(self, seat: Seat, damage: Damage) -> Catch:
+        damage = self._plainest_damage(seat, damage)
         root = root_of_damage(damage)
         hurt = damage.breaches[0]
         subject = self._subject(seat, root.object)
@@ -318,6 +345,13 @@ class Hunt:
             told=told,
         )
 
+    def _plainest_damage(self, seat: Seat, damage: Damage) -> Damage:
+        for candidate in plainer(damage.program):
+            found = seat.arena.damage(candidate, damage.world)
+            if found is not None:
+                return found
+        return damage
+
     def _smallest_dependence(self, seat: Seat, program: Program, damage: Damage) -> Elsewhere | None:
         if damage.world is None:
             return None
@@ -336,6 +370,10 @@ class Hunt:
     def _database(self, name: QName) -> ExampleDatabase | None:
         folder = self._folder(name)
         return DirectoryBasedExampleDatabase(folder) if folder is not None else None
+
+
+def _rank(catch: Catch) -> int:
+    return -1 if catch.severity is None else catch.severity.rank
 
 
 def _alias_of(program: Program, root: Root, line: Line) -> tuple[object, ...]:

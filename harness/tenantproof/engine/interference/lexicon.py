@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from tenantproof.core.catalog import Argument, Column, Function, Relation, RelationKind
 from tenantproof.core.model import Persona, QName
@@ -15,7 +16,7 @@ from tenantproof.engine.interference.facts import Facts
 from tenantproof.engine.interference.outward import reason_not_to_call
 from tenantproof.engine.interference.secrets import is_secret, is_unguessable
 from tenantproof.engine.interference.variations import variations
-from tenantproof.engine.plan import PLATFORM_SCHEMAS, Plan
+from tenantproof.engine.plan import Plan
 from tenantproof.generation.vocabulary import Link, Noun, Slot, Values, Verb, Vocabulary, Word, unguessable_in
 from tenantproof.properties.border import Border, Side
 
@@ -24,6 +25,7 @@ _RANDOM_LENGTH = 20
 _MOST = 12
 _NOT_AN_ARGUMENT = frozenset("otv")
 _JSON_KEYS = re.compile(r"->>?\s*'([A-Za-z_][\w]*)'")
+_WORDS_SAID = re.compile(r"'([A-Za-z][\w .-]{0,40})'")
 _PREFIX = re.compile(r"^(p|in|v|arg|_|target|the|new|input|for|my)_|^_+|_+$")
 
 
@@ -38,23 +40,12 @@ class _Entry:
 
 def function_gaps(plan: Plan) -> tuple[Gap, ...]:
     """Functions that somebody may call and that are not called, with the reason."""
-    callers = frozenset[str]().union(*(plan.catalog.privileges_of(who.role) for who in plan.identities.values()))
     gaps = []
-    for function in callable_by(plan, callers):
+    for function in plan.callable_by(plan.callers):
         reason = reason_not_to_call(function, plan.catalog)
         if reason is not None:
             gaps.append(Gap(object=f"{function.name}({function.identity})", reason=f"not called: {reason}"))
     return tuple(gaps)
-
-
-def callable_by(plan: Plan, held: frozenset[str]) -> Iterator[Function]:
-    """The application's functions in the schemas of the scenario that these roles may execute."""
-    for function in plan.catalog.functions:
-        exposed = function.name.schema in plan.scenario.database.schemas
-        exposed = exposed and function.name.schema not in PLATFORM_SCHEMAS
-        plain = function.kind in ("f", "p") and function.returns not in ("trigger", "event_trigger")
-        if exposed and plain and function.executable_by & held:
-            yield function
 
 
 class Lexicon:
@@ -79,7 +70,7 @@ class Lexicon:
         held = self._plan.catalog.privileges_of(role)
         verbs = tuple(
             self._verb(function, entries)
-            for function in callable_by(self._plan, held)
+            for function in self._plan.callable_by(held)
             if reason_not_to_call(function, self._plan.catalog) is None
         )
         return Vocabulary(
@@ -136,7 +127,8 @@ class Lexicon:
     ) -> Noun:
         held = self._plan.privileges(role, relation)
         known = self._known_columns(relation, entries)
-        words = {column.name: self._word(relation, column, known) for column in relation.columns}
+        by_type = _by_type(entries)
+        words = {column.name: self._word(relation, column, known, by_type) for column in relation.columns}
         settable = [column.name for column in relation.columns if not column.generated and column.identity != "a"]
 
         def allowed(privilege: str, names: Iterable[str]) -> tuple[Word, ...]:
@@ -165,7 +157,13 @@ class Lexicon:
                     found[name] = entry
         return found
 
-    def _word(self, relation: Relation, column: Column, known: Mapping[str, _Entry]) -> Word:
+    def _word(
+        self, relation: Relation, column: Column, known: Mapping[str, _Entry], by_type: Mapping[str, list[_Entry]]
+    ) -> Word:
+        values = known[column.name].values
+        if column.element_type is not None:
+            alike = _merged(by_type.get(_plain_type(column.element_type, self._domains), []))
+            values = replace(values, known=_wrapped(alike.known), guessable=_wrapped(alike.guessable))
         unique = {name for index in relation.indexes if index.unique for name in index.columns}
         linked = {name for key in relation.foreign_keys for name in key.columns}
         return Word(
@@ -173,9 +171,9 @@ class Lexicon:
             type=column.type,
             category=column.category,
             not_null=column.not_null,
-            values=known[column.name].values,
+            values=values,
             labels=column.enum_values,
-            keyed=column.name in unique | linked,
+            keyed=column.name in unique | linked or column.element_type == "uuid",
         )
 
     def _own_drafts(self, border: Border, name: QName) -> Iterator[Draft]:
@@ -188,8 +186,9 @@ class Lexicon:
     def _verb(self, function: Function, entries: Mapping[QName, Mapping[str, _Entry]]) -> Verb:
         keys = tuple(dict.fromkeys(_JSON_KEYS.findall(function.source)))
         by_type = _by_type(entries)
+        words = tuple(dict.fromkeys(_WORDS_SAID.findall(function.source)))[:_MOST]
         slots = tuple(
-            self._slot(argument, entries, by_type, keys)
+            self._slot(argument, entries, by_type, keys, words)
             for argument in function.arguments
             if argument.mode not in _NOT_AN_ARGUMENT
         )
@@ -197,16 +196,25 @@ class Lexicon:
         many = function.returns_set or function.returns.startswith("TABLE") or "record" in function.returns
         return Verb(name=function.name, slots=slots, many=many, fields=fields)
 
+    @cached_property
+    def _domains(self) -> Mapping[str, str]:
+        """Spelled type of a column with a domain -> the kind under it."""
+        columns = (column for relation in self._plan.catalog.relations.values() for column in relation.columns)
+        return {column.type: _kind_of(column) for column in columns if column.is_domain}
+
     def _slot(
         self,
         argument: Argument,
         entries: Mapping[QName, Mapping[str, _Entry]],
         by_type: Mapping[str, list[_Entry]],
         keys: tuple[str, ...],
+        words: tuple[str, ...],
     ) -> Slot:
+        """*words* are the texts that the function itself speaks of: what it compares an argument with."""
         element = argument.type.removesuffix("[]") if argument.type.endswith("[]") else None
-        kind = _plain_type(element or argument.type)
+        kind = _plain_type(element or argument.type, self._domains)
         alike = by_type.get(kind, [])
+        row_of = self._row_type(argument.type)
         return Slot(
             name=argument.name,
             type=argument.type,
@@ -214,8 +222,9 @@ class Lexicon:
             has_default=argument.has_default,
             values=_merged(_named(argument.name, kind, entries)),
             loose=_merged(sorted(alike, key=lambda e: (e.column.name not in _keys_of(self._plan, e), str(e.relation)))),
-            labels=alike[0].column.enum_values if alike else (),
-            row_of=self._row_type(argument.type),
+            labels=words if kind == "text" else alike[0].column.enum_values if alike else (),
+            row_of=row_of,
+            columns=_keys_in_row(self._plan.catalog.relations[row_of], entries[row_of]) if row_of else {},
             keys=keys if kind in ("json", "jsonb") else (),
             element=element,
         )
@@ -226,6 +235,11 @@ class Lexicon:
             if plain in (name.name, str(name)):
                 return name
         return None
+
+
+def _keys_in_row(relation: Relation, columns: Mapping[str, _Entry]) -> dict[str, Values]:
+    keyed = {*relation.primary_key, *(name for key in relation.foreign_keys for name in key.columns)}
+    return {name: entry.values for name, entry in columns.items() if name in keyed}
 
 
 def _keys_of(plan: Plan, entry: _Entry) -> tuple[str, ...]:
@@ -245,6 +259,12 @@ def _merged(entries: Iterable[_Entry]) -> Values:
     )
 
 
+def _wrapped(values: Iterable[str]) -> tuple[str, ...]:
+    """Each as an array of one."""
+    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return tuple(f'{{"{value}"}}' for value in quoted)
+
+
 def _in_turn(lists: list[tuple[str, ...]]) -> Iterator[str]:
     """The first of each, then the second of each."""
     for place in range(_MOST):
@@ -256,14 +276,40 @@ def _by_type(entries: Mapping[QName, Mapping[str, _Entry]]) -> Mapping[str, list
     for columns in entries.values():
         for entry in columns.values():
             if entry.values != Values():
-                found[_plain_type(entry.column.type)].append(entry)
+                found[_kind_of(entry.column)].append(entry)
     return found
 
 
-def _plain_type(spelled: str) -> str:
-    """Without length; the texts are one."""
+_KINDS = {
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "float4": "real",
+    "float8": "double precision",
+    "bool": "boolean",
+    "timestamptz": "timestamp with time zone",
+    "timestamp": "timestamp without time zone",
+    "varchar": "text",
+    "bpchar": "text",
+    "citext": "text",
+    "name": "text",
+}
+"""pg_type.typname to the name that format_type prints; texts are one."""
+
+
+def _kind_of(column: Column) -> str:
+    """The type under domains, in one spelling for columns and arguments."""
+    base = column.base_type.rpartition(".")[2]
+    return _KINDS.get(base, base)
+
+
+def _plain_type(spelled: str, domains: Mapping[str, str]) -> str:
+    """Without length, schema and domain; the texts are one."""
     plain = re.sub(r"\(.*?\)", "", spelled).strip()
-    return "text" if plain in ("character varying", "character", "citext", "name") else plain
+    if plain in ("character varying", "character"):
+        return "text"
+    last = plain.rpartition(".")[2].strip('"')
+    return domains.get(plain) or _KINDS.get(last) or (plain if "." not in plain else last)
 
 
 def _named(name: str, kind: str | None, entries: Mapping[QName, Mapping[str, _Entry]]) -> list[_Entry]:
@@ -272,7 +318,7 @@ def _named(name: str, kind: str | None, entries: Mapping[QName, Mapping[str, _En
     scored = []
     for relation, columns in entries.items():
         for column, entry in columns.items():
-            if kind is not None and _plain_type(entry.column.type) != kind:
+            if kind is not None and _kind_of(entry.column) != kind:
                 continue
             if entry.values != Values() and (score := _likeness(wanted, relation.name, column)):
                 scored.append((-score, str(relation), column, entry))
@@ -283,6 +329,7 @@ def _named(name: str, kind: str | None, entries: Mapping[QName, Mapping[str, _En
 
 def _likeness(wanted: str, relation: str, column: str) -> int:
     """5 the row's own key by its relation's name, 4 the column itself, 3 and less for parts of names."""
+    wanted = wanted if wanted == column else _singular(wanted)
     stem = wanted.removesuffix("_id").removesuffix("id").rstrip("_")
     if stem and column in ("id", "uuid", wanted) and _singular(relation).endswith(_singular(stem)):
         return 5

@@ -19,6 +19,7 @@ from tenantproof.core.world import Draft, Key
 from tenantproof.engine.interference.facts import Fact, Facts
 from tenantproof.engine.interference.happening import Happening, Target
 from tenantproof.engine.plan import Plan
+from tenantproof.engine.replay import timeless
 from tenantproof.engine.scripts import as_observer, as_persona, has_key_of
 from tenantproof.engine.wire import Wire
 from tenantproof.properties.border import Border, Side
@@ -45,7 +46,8 @@ def _candidates(plan: Plan, facts: Facts, border: Border) -> Iterator[tuple[Happ
             if parent is None or not _may_remove(plan, border, parent):
                 continue
             for mine in _rows_of_mine(facts, border, parent):
-                target = Target(relation=parent.name, key=mine.row.key)
+                seen = any(_may_see(plan, victim, parent.name, mine) for victim in _victims(plan, border))
+                target = Target(relation=parent.name, key=mine.row.key, columns=foreign_key.ref_columns, seen=seen)
                 for happening in _links_to(plan, facts, border, relation, foreign_key, parent, mine):
                     yield happening, target
 
@@ -78,7 +80,7 @@ def _links_to(
     by_name = dict(zip(parent.column_names, mine.values, strict=True))
     given = {own: by_name[theirs] for own, theirs in zip(foreign_key.columns, foreign_key.ref_columns, strict=True)}
     for victim in _victims(plan, border):
-        becoming = as_persona(plan.identities[victim.name])
+        becoming = as_persona(timeless(plan.identities[victim.name]))
         words = f"{victim.name} makes a row of {relation.name} refer to a row of {parent.name}"
         for statement in _writes(plan, facts, relation, victim, given):
             yield Happening(relation=relation.name, words=words, sql=statement, before=becoming, after=(as_observer(),))
@@ -90,6 +92,10 @@ def _victims(plan: Plan, border: Border) -> Iterable[Persona]:
         if persona.tenants and not set(persona.tenants) & set(border.persona.tenants):
             return [persona]
     return []
+
+
+def _may_see(plan: Plan, victim: Persona, name: QName, fact: Fact) -> bool:
+    return Border(plan.oracle, victim).side(name, fact.row) is Side.MINE
 
 
 def _writes(

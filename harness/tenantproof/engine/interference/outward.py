@@ -13,6 +13,7 @@ _OUTWARD = {
     r"\bpg_(read|write)_\w*file|\bpg_ls_\w+\s*\(|\bCOPY\b[^;]*\b(PROGRAM|FROM\s+'|TO\s+')": "reads or writes files",
     r"\bpg_(terminate|cancel)_backend|\bpg_reload_conf|\bpg_rotate_logfile": "interferes with the server",
     r"\bpg_(try_)?advisory_lock(_shared)?\s*\(": "takes session locks, which a rollback does not release",
+    r"\bpg_sleep\w*\s*\(": "sleeps",
     r"\bsetval\s*\(": "sets a sequence, which a rollback does not undo",
     r"\bcron\s*\.\s*(un)?schedule": "schedules jobs",
     r"\bpgmq\s*\.|\bvault\s*\.\s*create_secret": "uses a queue or a vault",

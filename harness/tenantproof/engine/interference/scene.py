@@ -113,8 +113,7 @@ class Seat:
         """What programs are about, more often where more can go wrong: writes and calls."""
         found: list[Noun | Verb] = []
         for subject in self.vocabulary.subjects:
-            often = isinstance(subject, Verb) or bool(subject.insertable)
-            found += [subject] * (3 if often else 1)
+            found += [subject] * (4 if isinstance(subject, Verb) else 3 if subject.insertable else 1)
         return tuple(found)
 
     @cached_property

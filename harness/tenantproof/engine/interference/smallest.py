@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.database import ExampleDatabase
 from hypothesis.errors import Flaky, Unsatisfiable
 
-from tenantproof.core.program import Program
+from tenantproof.core.program import PLAIN, Program
 from tenantproof.engine.interference.elsewhere import Elsewhere
 from tenantproof.engine.interference.happening import Happening
 from tenantproof.engine.interference.scene import Seat
@@ -63,6 +64,14 @@ def smallest_program(
     except Unsatisfiable:
         return None
     return None
+
+
+def plainer(program: Program) -> list[Program]:
+    """The program as a plain request, and with fewer statements; the simplest first, itself not among them."""
+    plain = replace(program, variation=PLAIN)
+    parts = [replace(plain, lines=(line,)) for line in reversed(program.lines)] if len(program.lines) > 1 else []
+    varied = [replace(program, lines=(line,)) for line in reversed(program.lines)] if len(program.lines) > 1 else []
+    return [candidate for candidate in dict.fromkeys([*parts, plain, *varied]) if candidate != program]
 
 
 def smallest_world(seat: Seat, program: Program, world: Elsewhere) -> Elsewhere:

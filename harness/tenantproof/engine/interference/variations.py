@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tenantproof.core.catalog import Catalog
 from tenantproof.core.model import Persona, Platform
 from tenantproof.core.program import Variation
 from tenantproof.engine.plan import Plan
+from tenantproof.engine.replay import timeless
 from tenantproof.properties.border import Border
 
 _KEY = re.compile(r"->>?\s*'([\w.-]+)'|#>>?\s*'\{([\w.,-]+)\}'|request\.header\.([\w-]+)")
@@ -55,6 +56,14 @@ def _keys(texts: Iterable[str], mark: str) -> list[str]:
     return [key for key in keys if key not in _STANDARD]
 
 
+def _header_names(catalog: Catalog, texts: Sequence[str]) -> list[str]:
+    """Headers that are read, directly or as the argument of a function that reads headers."""
+    helpers = {function.name.name for function in catalog.functions if "request.header" in function.source}
+    calls = re.compile(rf"\b({'|'.join(map(re.escape, sorted(helpers)))})\s*\(\s*'([\w-]+)'") if helpers else None
+    named = [name for text in texts for _, name in (calls.findall(text) if calls else ())]
+    return list(dict.fromkeys([*_keys(texts, "request.header"), *named]))
+
+
 def _promises(plan: Plan, border: Border) -> list[str]:
     """Values that would make somebody more than they are."""
     ids = [value for value in plan.manifest.tenant_ids.values() if value not in border.own_tenants]
@@ -63,15 +72,15 @@ def _promises(plan: Plan, border: Border) -> list[str]:
     return [*ids[:2], *names[:1], *people[:1], *plan.scenario.roles[:1], "true", "service_role", "admin"]
 
 
-def _headers(plan: Plan, persona: Persona, border: Border, texts: Iterable[str]) -> Iterator[Variation]:
-    settings = dict(plan.identities[persona.name].settings)
+def _headers(plan: Plan, persona: Persona, border: Border, texts: Sequence[str]) -> Iterator[Variation]:
+    settings = dict(timeless(plan.identities[persona.name]).settings)
     headers = json.loads(settings.get("request.headers", "{}"))
-    for name in _keys(texts, "request.header"):
+    for name in _header_names(plan.catalog, texts):
         for value in _promises(plan, border):
             changed = json.dumps({**headers, name.lower(): value})
+            single = ((f"request.header.{name.lower()}", value),) if name.isidentifier() else ()
             yield Variation(
-                words=f"with the request header {name}: {value}",
-                settings=(("request.headers", changed), (f"request.header.{name.lower()}", value)),
+                words=f"with the request header {name}: {value}", settings=(("request.headers", changed), *single)
             )
 
 
@@ -98,7 +107,7 @@ def _tokens(plan: Plan, persona: Persona) -> Iterator[Variation]:
 
 
 def _with_claims(plan: Plan, persona: Persona, changed: Mapping[str, Any], words: str) -> Variation:
-    settings = dict(plan.identities[persona.name].settings)
+    settings = dict(timeless(plan.identities[persona.name]).settings)
     claims = json.loads(settings["request.jwt.claims"])
     return Variation(words=words, settings=(("request.jwt.claims", json.dumps(_laid_over(claims, changed))),))
 

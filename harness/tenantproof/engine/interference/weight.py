@@ -11,7 +11,7 @@ import enum
 from collections.abc import Iterable
 
 from tenantproof.core.attempt import Observation
-from tenantproof.core.catalog import Column, Relation
+from tenantproof.core.catalog import Column, ConstraintKind, Relation
 from tenantproof.core.finding import Reach, Severity
 from tenantproof.core.model import Platform, QName
 from tenantproof.core.program import Program
@@ -19,7 +19,6 @@ from tenantproof.engine.interference.catch import Catch, Mechanism
 from tenantproof.engine.interference.elsewhere import Elsewhere
 from tenantproof.engine.interference.scene import Scene, Seat
 from tenantproof.engine.interference.secrets import is_secret, is_unguessable
-from tenantproof.properties.integrity import Breach
 
 
 class Weight(enum.IntEnum):
@@ -58,20 +57,22 @@ def _of_damage(seat: Seat, catch: Catch, reach: Reach) -> Severity | None:
     if not any(breach.crosses for breach in catch.breaches):
         return Severity.MEDIUM
     if catch.world is not None and catch.world.targets:
-        return _of_dependence(seat.scene, catch.world, catch.breaches)
+        return _of_dependence(seat.scene, catch.world)
     return Severity.CRITICAL if reach is Reach.API else Severity.HIGH
 
 
-def _of_dependence(scene: Scene, world: Elsewhere, breaches: Iterable[Breach]) -> Severity | None:
-    """Others hung their row on the persona's by themselves: they had to know its key."""
-    del breaches
-    parents = {target.relation for target in world.targets}
-    guessable = any(not _random_key(scene.plan.catalog.relations[name]) for name in parents)
-    return Severity.HIGH if guessable else Severity.LOW
+def _of_dependence(scene: Scene, world: Elsewhere) -> Severity | None:
+    """Others hung their row on the persona's by themselves: they had to know what it is called."""
+    return Severity.HIGH if _can_be_guessed(scene, world) else Severity.LOW
 
 
-def _random_key(relation: Relation) -> bool:
-    return any(is_unguessable(relation.column(name)) for name in relation.primary_key)
+def _can_be_guessed(scene: Scene, world: Elsewhere) -> bool:
+    """Or seen: a row that others are entitled to read needs no guessing."""
+    relations = scene.plan.catalog.relations
+    return any(
+        target.seen or not any(is_unguessable(relations[target.relation].column(name)) for name in target.columns)
+        for target in world.targets
+    )
 
 
 def weight_of(seat: Seat, catch: Catch) -> Weight:
@@ -79,17 +80,26 @@ def weight_of(seat: Seat, catch: Catch) -> Weight:
     pair = _pair(catch)
     if shows_content(seat, catch.program, pair):
         return Weight.CONTENT
+    if catch.world is not None and catch.world.targets:
+        return Weight.FACT if _can_be_guessed(seat.scene, catch.world) else Weight.NOTHING
     constraint = next((observation.constraint for observation in pair if observation.constraint), "")
     written = catch.line.writes[0] if catch.line.writes is not None else None
-    if constraint and written is not None:
-        return _of_constraint(seat.scene, written, constraint)
-    if catch.world is not None and catch.world.targets:
-        return Weight.COARSE
+    if constraint:
+        return _of_constraint(seat.scene, constraint)
     if catch.root.mechanism is Mechanism.WRITE and written is not None and not any(o.refused for o in pair):
         return _of_conflict(seat.scene, written, catch)
-    if catch.program.known and all(_is_one_bit(observation) for observation in pair):
+    if all(_is_one_bit(observation) for observation in pair) and (catch.program.known or _asks_for_a_name(seat, catch)):
         return Weight.COARSE
     return Weight.FACT
+
+
+def _asks_for_a_name(seat: Seat, catch: Catch) -> bool:
+    """Whether it is only told that the name of a tenant, or the address of a user, is taken."""
+    happenings = catch.world.happenings if catch.world is not None else ()
+    relations = {happening.relation for happening in happenings}
+    return bool(relations) and all(
+        _names_itself(seat.scene, seat.scene.plan.catalog.relations[name]) for name in relations
+    )
 
 
 def _pair(catch: Catch) -> tuple[Observation, Observation]:
@@ -121,18 +131,18 @@ def _is_one_bit(observation: Observation) -> bool:
     return observation.refused or (len(observation.rows) <= 1 and all(len(row) <= 1 for row in observation.rows))
 
 
-def _of_constraint(scene: Scene, written: QName, name: str) -> Weight:
+def _of_constraint(scene: Scene, name: str) -> Weight:
     """A unique or foreign key that speaks of rows of others."""
     for relation in scene.plan.catalog.relations.values():
         for constraint in relation.constraints:
-            if constraint.name == name and (relation.name == written or constraint.references == written):
+            if constraint.name == name:
                 other = scene.plan.catalog.relations.get(constraint.references) if constraint.references else None
                 columns = [relation.column(column) for column in constraint.columns]
                 if other is not None:
                     return _of_columns(scene, other, [other.column(column) for column in constraint.ref_columns])
                 return _of_columns(scene, relation, columns)
         for index in relation.indexes:
-            if index.name == name and relation.name == written:
+            if index.name == name:
                 return _of_columns(scene, relation, [relation.column(column) for column in index.columns if column])
     return Weight.FACT
 
@@ -172,4 +182,9 @@ def _of_conflict(scene: Scene, written: QName, catch: Catch) -> Weight:
         for index in relation.indexes
         if index.unique and not set(anchor) & set(index.columns)
     ]
+    overlaps = [
+        c for c in relation.constraints if c.kind is ConstraintKind.EXCLUSION and not set(anchor) & set(c.columns)
+    ]
+    if overlaps:
+        return Weight.FACT
     return max((_of_columns(scene, relation, columns) for columns in indexes if columns), default=Weight.FACT)

@@ -1,0 +1,97 @@
+"""The search as a whole: a bounded slice for `check`, rounds against the clock for `fuzz`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from tenantproof.core.finding import Finding, Verdict
+from tenantproof.core.model import QName
+from tenantproof.core.report import Gap, Search
+from tenantproof.engine.interference.arena import Tally
+from tenantproof.engine.interference.findings import Locate, findings_of
+from tenantproof.engine.interference.hunt import Budget, Hunt
+from tenantproof.engine.interference.lexicon import function_gaps
+from tenantproof.engine.interference.scene import set_up
+from tenantproof.engine.matrix import Judged
+from tenantproof.engine.plan import Plan
+from tenantproof.engine.wire import Wire
+
+_MOSTLY = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """What a search found, and how it went."""
+
+    findings: tuple[Finding, ...]
+    search: Search
+    gaps: tuple[Gap, ...]
+
+
+def leaking(cells: Iterable[Judged]) -> frozenset[tuple[QName, str]]:
+    """What the matrix says already: (relation, command) pairs that leak."""
+    return frozenset(
+        (judged.object.name, str(judged.command)) for judged in cells if judged.judgement.verdict is Verdict.LEAK
+    )
+
+
+def search(
+    wire: Wire,
+    plan: Plan,
+    budget: Budget,
+    locate: Locate,
+    *,
+    known: frozenset[tuple[QName, str]] = frozenset(),
+    enough: Callable[[], bool] = lambda: False,
+    rounds: int = 1,
+) -> Iterator[Search | Searched]:
+    """Search for interference.  Yields how it goes after each batch; the last thing yielded is what was found.
+
+    *known* are (relation, command) pairs whose leaks are reported already; *enough* is asked after each batch; the
+    personas take turns *rounds* times.  The wire's session must be the observer's.
+    """
+    hunt = Hunt(set_up(wire, plan), budget, known)
+    for _ in range(rounds):
+        yield from (progress(tally) for tally in hunt.sweep(enough))
+        if enough():
+            break
+    yield Searched(
+        findings=tuple(findings_of(hunt.scene, list(hunt.catches.values()), locate)),
+        search=progress(hunt.tally),
+        gaps=(*function_gaps(plan), *_slow(hunt.tally)),
+    )
+
+
+def progress(tally: Tally) -> Search:
+    """The numbers of a search so far."""
+    return Search(
+        attempts=tally.attempts,
+        pairs=tally.pairs,
+        passed=tally.passed,
+        denied=tally.denied,
+        failed=tally.failed,
+        unsteady=tally.unsteady,
+        distinct=len(tally.seen),
+        weak=_weakness(tally),
+    )
+
+
+def _weakness(tally: Tally) -> str:
+    """Why green proves little; empty where it does not."""
+    if not tally.attempts:
+        return "nothing could be tried: no persona may read, write or call anything"
+    if tally.failed > _MOSTLY * tally.attempts:
+        most = max(tally.failures, key=lambda state: tally.failures[state])
+        return (
+            f"{tally.failed} of {tally.attempts} attempts failed for reasons that say nothing about isolation, "
+            f"most of them with SQLSTATE {most}"
+        )
+    if not tally.passed:
+        return f"none of {tally.attempts} attempts passed policies and privileges"
+    return ""
+
+
+def _slow(tally: Tally) -> Iterator[Gap]:
+    for name, said in sorted(tally.slow.items()):
+        yield Gap(object=str(name), reason=f"left out of the search after it hung or went astray: {said}")
