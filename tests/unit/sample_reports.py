@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tenantproof.core.finding import CellResult, Evidence, Finding, Property, Reach, Severity, Verdict
 from tenantproof.core.model import Command, Place, QName
-from tenantproof.core.report import Gap, Report, Timing
+from tenantproof.core.report import Gap, Report, Search, Timing
 from tenantproof.core.world import Unseeded
 
 TENANTS = ("acme", "globex", "initech")
@@ -262,6 +262,117 @@ ACCEPTED = replace(
 )
 
 
+_CANARIES = tuple(f"acme-canary-{index:02}" for index in range(1, 10))
+INTERFERENCE = Finding(
+    property=Property.CONFIDENTIALITY,
+    channel="INTERFERENCE",
+    severity=Severity.CRITICAL,
+    reach=Reach.API,
+    object="public.search_comments",
+    objects=("public.comments",),
+    command=Command.SELECT,
+    title="A function lets members read comments of other tenants.",
+    cause="function",
+    explanation="The function runs with the rights of its owner, whom no policy of public.comments binds.",
+    fix="Compare the tenant in the function, or make it SECURITY INVOKER.",
+    cwe=200,
+    personas=("acme.owner", "acme.viewer", "outsider"),
+    evidence=(
+        Evidence(
+            persona="acme.owner",
+            statement="select set_config('app.q', 'canary', true);\nselect body\n  from public.search_comments('c')",
+            expected="the same in both worlds",
+            observed="a text of globex that changed behind their back",
+            behind="1 row of public.comments changed (body), and 1 row was added",
+            world_1=("9 rows", *_CANARIES[:5], "globex-canary-01", *_CANARIES[5:]),
+            world_2=("10 rows", *_CANARIES[:5], "globex-canary-01 (changed)", *_CANARIES[5:], "globex-canary-02"),
+        ),
+        Evidence(
+            persona="outsider",
+            statement="insert into public.organizations (slug) values ('globex')",
+            expected="the same in both worlds",
+            observed="another answer",
+            behind="1 row of public.organizations was added",
+            world_1=("1 row",),
+            world_2=(
+                '23505: duplicate key value violates unique constraint "organizations_slug_key"',
+                "detail: Key (slug)=(globex) already exists.",
+            ),
+        ),
+    ),
+    replay="begin;\nselect body from public.search_comments('c');\nrollback;\n",
+    policy_text="create function public.search_comments(q text) returns setof comments\n  security definer",
+    file="supabase/migrations/20260502_search.sql",
+    line=7,
+)
+
+SIDE_EFFECT = Finding(
+    property=Property.INTEGRITY,
+    channel="SIDE-EFFECT",
+    severity=Severity.HIGH,
+    reach=Reach.SQL,
+    object="public.organizations",
+    command=Command.DELETE,
+    title="Deleting an own row deletes rows of other tenants.",
+    cause="cascade",
+    explanation="The foreign key of public.comments does not hold the tenant, and says ON DELETE CASCADE.",
+    fix="Add the tenant to the foreign key.",
+    cwe=863,
+    personas=("acme.owner",),
+    evidence=(
+        Evidence(
+            persona="acme.owner",
+            statement="delete from public.workflows",
+            expected="no row of others changes",
+            observed="1 row that is not theirs is gone",
+            rows=("globex's row, owner globex.viewer",),
+            behind="1 row of public.comments began to refer to a row of theirs",
+            world_1=("3 rows",),
+        ),
+    ),
+    replay="begin;\ndelete from public.workflows;\nrollback;\n",
+)
+
+SEARCH = Search(attempts=2500, pairs=6300, passed=1775, denied=675, failed=50, unsteady=164, distinct=465)
+
+
+def searched() -> Report:
+    """Nothing wrong in any cell, and three findings of the search."""
+    names = ("public.comments", "public.organizations")
+    personas = ("acme.owner", "acme.viewer", "globex.owner", "outsider", "anon")
+    base = clean()
+    return replace(
+        base,
+        tenants=("acme", "globex"),
+        roles=("owner", "viewer"),
+        personas=personas,
+        relations={name: base.relations[name] for name in names},
+        cells=tuple(known for known in base.cells if known.object in names and known.persona in personas),
+        findings=(replace(ACCEPTED, accepted=""), SIDE_EFFECT, INTERFERENCE),
+        search=SEARCH,
+        timing=replace(TIMING, attempts_per_second=812.4, pairs_per_second=2046.7),
+    )
+
+
+def searched_clean() -> Report:
+    """A search that found nothing."""
+    return replace(searched(), findings=())
+
+
+def weak() -> Report:
+    """A search that found nothing because most attempts came to nothing."""
+    return replace(
+        searched_clean(),
+        search=replace(
+            SEARCH,
+            passed=3,
+            denied=497,
+            failed=2000,
+            weak="80 % of the attempts failed before a policy was asked (mostly 22P02, invalid input syntax)",
+        ),
+    )
+
+
 def mixed() -> Report:
     """Leaks, over-blocking, untested cells, errors, an accepted finding, gaps, notes and a patch."""
     verdicts: dict[tuple[str, str, Command], Verdict] = {}
@@ -357,6 +468,9 @@ def hostile() -> Report:
                 expected=HOSTILE,
                 observed=HOSTILE,
                 rows=(HOSTILE, LONG),
+                behind=HOSTILE,
+                world_1=(HOSTILE, LONG, "<script>alert(1)</script>", "two\nlines", ""),
+                world_2=(HOSTILE, f"{LONG}{HOSTILE}", "<script>alert(2)</script>", "two\r\nlines", ""),
             ),
         ),
         replay=f"begin;\n{HOSTILE}\n{LONG}\nrollback;\n",
@@ -390,6 +504,7 @@ def hostile() -> Report:
         gaps=(Gap(object=HOSTILE, reason=HOSTILE),),
         notes=(HOSTILE,),
         patches=(HOSTILE,),
+        search=Search(attempts=1, failed=1, weak=HOSTILE),
         timing=Timing(started_at=HOSTILE, seconds=1.0, phases={HOSTILE: 1.0}),
     )
 

@@ -7,7 +7,7 @@ import hashlib
 import io
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from html.parser import HTMLParser
 
@@ -20,7 +20,7 @@ from tenantproof.reports.html import HtmlWriter, content_security_policy
 from tenantproof.reports.matrix import Outcome, build_matrix
 from tenantproof.reports.visible import one_line
 
-SAMPLES = [samples.clean, samples.mixed, samples.small, samples.hostile, samples.empty]
+SAMPLES = [samples.clean, samples.mixed, samples.small, samples.hostile, samples.empty, samples.searched, samples.weak]
 VOID = {"meta", "input", "br", "img", "link"}
 
 
@@ -258,8 +258,6 @@ def test_a_relation_without_some_commands_has_empty_places() -> None:
     cells = tuple(cell for cell in matview.cells if cell.command is Command.SELECT)
 
     def only_select() -> Report:
-        from dataclasses import replace
-
         return replace(matview, cells=cells)
 
     assert written(only_select).count("<b></b><b></b><b></b></td>") == len(cells)
@@ -270,6 +268,76 @@ def test_golden() -> None:
     html = written(samples.small)
     html = re.sub(r"<(style|script)>.*?</\1>", r"<\1></\1>", html, flags=re.DOTALL)
     samples.assert_golden("report.html", re.sub(r"sha256-[^']+", "sha256-", html))
+
+
+def test_golden_of_a_search() -> None:
+    html = written(samples.searched)
+    html = re.sub(r"<(style|script)>.*?</\1>", r"<\1></\1>", html, flags=re.DOTALL)
+    samples.assert_golden("report-searched.html", re.sub(r"sha256-[^']+", "sha256-", html))
+
+
+def test_two_worlds_stand_in_a_table_with_its_roles_and_marks() -> None:
+    document = parsed(samples.searched)
+    section = document.by_id(f"f-{samples.INTERFERENCE.fingerprint}").text
+    (first, second) = samples.INTERFERENCE.evidence
+    for text in (first.behind, second.behind, *first.world_1, *first.world_2, *second.world_1, *second.world_2):
+        assert text in section
+    tables = [table for table in document.all("table") if "worlds" in str(table.attributes.get("class")).split()]
+    assert all(table.attributes.get("role") == "table" for table in tables)
+    titles = [header.text for header in document.all("th") if header.attributes.get("role") == "columnheader"]
+    assert titles[:2] == ["World 1, before", "World 2, after"]
+    marked = [cell.text for cell in document.all("td") if "differs" in str(cell.attributes.get("class")).split()]
+    assert marked.count("≠9 rows") == marked.count("≠10 rows") == marked.count("≠globex-canary-02") == 1
+    assert not [text for text in marked if "acme-canary" in text]
+    signs = [sign for sign in document.all("b") if sign.attributes.get("class") == "sign"]
+    assert {sign.attributes.get("aria-label") for sign in signs} == {"differs"}
+
+
+def test_one_observation_stands_alone_and_differs_from_nothing() -> None:
+    section = (
+        written(samples.searched).partition(f'id="f-{samples.SIDE_EFFECT.fingerprint}"')[2].partition("</article>")[0]
+    )
+    assert 'class="worlds single"' in section
+    assert "World 2" not in section
+    assert "≠" not in section
+
+
+def test_matrix_findings_have_no_worlds() -> None:
+    assert not {"World 1, before", "Behind their back"} & {element.text for element in parsed(samples.mixed).elements}
+
+
+def test_the_numbers_of_the_search_stand_in_the_summary() -> None:
+    summary = parsed(samples.searched).by_id("summary").text
+    for fact in ("2,500", "6,300", "71 %", "27 %", "2 %", "164", "465"):
+        assert fact in summary
+    assert "2,047 world pairs a second" in parsed(samples.searched).by_id("environment").text
+    assert 'id="search"' not in written(samples.clean)
+    assert "Programs beyond the matrix were not tried" in written(samples.clean)
+    assert "Programs beyond the matrix" not in written(samples.searched)
+
+
+def test_a_weak_search_is_a_warning_and_not_green() -> None:
+    assert 'class="clean"' in written(samples.searched_clean)
+    html = written(samples.weak)
+    assert 'class="doubt"' in html
+    assert "No leak in 40 cells and 6,300 world pairs; the search was weak</h1>" in html
+    (warning,) = (p for p in parsed(samples.weak).all("p") if p.attributes.get("class") == "warning")
+    assert warning.text.startswith("Weak search: 80 % of the attempts failed")
+    assert "80 % of the attempts failed" in parsed(samples.weak).by_id("not-tested").text
+
+
+def test_a_long_observation_is_cut_around_what_differs() -> None:
+    lines = tuple(f"row {index}" for index in range(400))
+    long = replace(samples.INTERFERENCE.evidence[0], world_1=lines, world_2=(*lines[:300], "other", *lines[301:]))
+
+    def report() -> Report:
+        return replace(samples.searched(), findings=(replace(samples.INTERFERENCE, evidence=(long,)),))
+
+    html = written(report)
+    assert "<span>row 300</span>" in html
+    assert "<span>other</span>" in html
+    assert "<span>row 3</span>" not in html
+    assert "… 270 more" in html
 
 
 def palettes() -> list[dict[str, str]]:
@@ -293,7 +361,7 @@ def contrast(first: str, second: str) -> float:
 @pytest.mark.parametrize("palette", palettes(), ids=["light", "dark"])
 def test_contrast(palette: dict[str, str]) -> None:
     """Text on every colour is at least AAA, links and quiet text AA, and a leak stands out from every neighbour."""
-    for state in "adlouwe":
+    for state in "adlouwen":
         assert contrast(palette[state], palette[f"{state}-ink"]) >= 7
     for ink in ("quiet", "link"):
         assert contrast(palette["paper"], palette[ink]) >= 4.5

@@ -18,11 +18,11 @@ from tests.unit import sample_reports as samples
 
 from tenantproof.core.errors import UsageError
 from tenantproof.core.finding import Evidence, Finding
-from tenantproof.core.report import Report, Timing
+from tenantproof.core.report import Report, Search, Timing
 from tenantproof.reports.json_v1 import JsonV1Writer, document, schema_text
 from tenantproof.reports.json_v1_reader import read_report
 
-SAMPLES = [samples.clean, samples.mixed, samples.small, samples.hostile, samples.empty]
+SAMPLES = [samples.clean, samples.mixed, samples.small, samples.hostile, samples.empty, samples.searched, samples.weak]
 SCHEMA = json.loads(schema_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
@@ -35,7 +35,7 @@ def written(report: Report) -> str:
 
 FINDINGS = st.builds(
     Finding,
-    evidence=st.lists(st.builds(Evidence, rows=...), max_size=2).map(tuple),
+    evidence=st.lists(st.builds(Evidence, rows=..., behind=..., world_1=..., world_2=...), max_size=2).map(tuple),
     cwe=st.integers(0, 2000),
     policy=...,
     policy_text=...,
@@ -51,8 +51,15 @@ TIMINGS = st.builds(
     seconds=SECONDS,
     phases=st.dictionaries(st.text(), SECONDS, max_size=3),
     reads_per_second=SECONDS,
+    attempts_per_second=SECONDS,
+    pairs_per_second=SECONDS,
 )
 COUNTS = st.integers(min_value=0)
+SEARCHES = st.builds(
+    Search,
+    weak=st.text(),
+    **dict.fromkeys(("attempts", "pairs", "passed", "denied", "failed", "unsteady", "distinct"), COUNTS),
+)
 REPORTS = st.builds(
     Report,
     findings=st.lists(FINDINGS, max_size=3).map(tuple),
@@ -63,7 +70,11 @@ REPORTS = st.builds(
     patches=...,
     statements=COUNTS,
     rows_seeded=COUNTS,
+    search=st.none() | SEARCHES,
 )
+
+
+LATER = Timing(started_at="later", seconds=9.9, attempts_per_second=1.0, pairs_per_second=2.0)
 
 
 def objects(schema: Any) -> Iterator[dict[str, Any]]:
@@ -90,6 +101,31 @@ def test_the_schema_is_a_schema_and_closed_everywhere() -> None:
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_reports_are_valid_by_the_schema(sample: Callable[[], Report]) -> None:
     VALIDATOR.validate(json.loads(written(sample())))
+
+
+@given(st.none() | SEARCHES, FINDINGS)
+def test_any_search_and_finding_is_valid_by_the_schema(search: Search | None, finding: Finding) -> None:
+    report = replace(samples.empty(), search=search, findings=(finding,))
+    VALIDATOR.validate(json.loads(written(report)))
+
+
+def test_a_search_is_null_or_all_of_it() -> None:
+    assert json.loads(written(samples.clean()))["search"] is None
+    content = json.loads(written(samples.searched()))
+    assert content["search"] == {
+        "attempts": 2500,
+        "pairs": 6300,
+        "passed": 1775,
+        "denied": 675,
+        "failed": 50,
+        "unsteady": 164,
+        "distinct": 465,
+        "weak": "",
+    }
+    assert content["times"]["pairs_per_second"] == 2046.7
+    evidence = content["findings"][2]["evidence"][0]
+    assert evidence["behind"].startswith("1 row of public.comments changed")
+    assert (evidence["world_1"][0], evidence["world_2"][0]) == ("9 rows", "10 rows")
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
@@ -128,7 +164,7 @@ def test_findings_name_what_scripts_need() -> None:
 
 def test_two_runs_differ_in_times_only() -> None:
     first = json.loads(written(samples.mixed()))
-    second = json.loads(written(replace(samples.mixed(), timing=Timing(started_at="later", seconds=9.9))))
+    second = json.loads(written(replace(samples.mixed(), timing=LATER)))
     assert first.pop("times") != second.pop("times")
     assert first == second
 
@@ -167,6 +203,13 @@ def broken(change: Callable[[dict[str, Any]], object]) -> str:
         (broken(lambda c: c["findings"][0].update(line="x")), r"findings\[0\].line: expected a whole number"),
         (broken(lambda c: c["tenants"].append(3)), r"tenants\[2\]: expected text, got a number"),
         (broken(lambda c: c["times"].update(phases=[])), "times.phases: expected an object, got a list"),
+        (broken(lambda c: c.pop("search")), "search: the key is missing"),
+        (broken(lambda c: c.update(search={"attempts": 1})), "search.pairs: the key is missing"),
+        (broken(lambda c: c.update(search={"attemps": 1})), "search.attemps: unknown key; did you mean 'attempts'?"),
+        (
+            broken(lambda c: c["findings"][0]["evidence"][0].update(world_1=[1])),
+            r"evidence\[0\].world_1\[0\]: expected",
+        ),
         (broken(lambda c: c["times"].update(seconds=None)), "times.seconds: expected a number, got null"),
     ],
 )

@@ -11,10 +11,22 @@ from tests.unit import sample_reports as samples
 
 from tenantproof.core.finding import CellResult, Severity, Verdict
 from tenantproof.core.model import Command
+from tenantproof.core.report import Search, Timing
 from tenantproof.reports.grouping import blocks, deviating_cells, group_by_reason, why
 from tenantproof.reports.matrix import Outcome, build_matrix, tenant_of, tenants_first
 from tenantproof.reports.visible import one_line, visible
-from tenantproof.reports.wording import duration, headline, leaks, open_findings, replay_command
+from tenantproof.reports.wording import (
+    duration,
+    headline,
+    in_no_cell,
+    is_overblocking,
+    leaks,
+    open_findings,
+    replay_command,
+    search_words,
+    share,
+)
+from tenantproof.reports.worlds import Pair, Skipped, compare, excerpt
 
 
 def test_outcomes_tell_allowed_from_denied_and_accepted_from_leaked() -> None:
@@ -138,3 +150,59 @@ def test_a_replay_command_names_the_patches() -> None:
 def test_durations() -> None:
     assert duration(3.44) == "3.4 s"
     assert duration(725) == "12 min 5 s"
+
+
+def test_shares_never_lie_about_nothing_and_all() -> None:
+    assert [share(*pair) for pair in ((0, 9), (1, 999), (1, 3), (998, 999), (9, 9), (0, 0))] == [
+        "0 %",
+        "< 1 %",
+        "33 %",
+        "> 99 %",
+        "100 %",
+        "0 %",
+    ]
+
+
+def test_interference_is_never_over_blocking_and_hides_no_cell() -> None:
+    """A cell that blocks too much is not explained by what its persona learns or harms elsewhere."""
+    finding = replace(
+        samples.INTERFERENCE, object="public.comments", command=Command.DELETE, personas=("acme.owner",), objects=()
+    )
+    cells = tuple(
+        replace(cell, verdict=Verdict.OVERBLOCKED)
+        if (cell.object, cell.persona, cell.command) == ("public.comments", "acme.owner", Command.DELETE)
+        else cell
+        for cell in samples.searched().cells
+    )
+    for known in (finding, replace(finding, accepted="known")):
+        report = replace(samples.searched(), cells=cells, findings=(known,))
+        matrix = build_matrix(report)
+        assert not is_overblocking(known, matrix)
+        assert matrix.count(Outcome.OVERBLOCKED) == 1
+        assert len(deviating_cells(report, matrix, Verdict.OVERBLOCKED)) == 1
+        assert in_no_cell((known,), matrix) == (known,)
+
+
+LINES = st.lists(st.sampled_from("abcdef"), max_size=30).map(tuple)
+
+
+@given(LINES, LINES, st.integers(1, 12))
+def test_comparing_worlds_loses_no_line(first: tuple[str, ...], second: tuple[str, ...], most: int) -> None:
+    evidence = replace(samples.INTERFERENCE.evidence[0], world_1=first, world_2=second)
+    pairs = compare(evidence)
+    assert tuple(pair.first for pair in pairs if pair.first is not None) == first
+    assert tuple(pair.second for pair in pairs if pair.second is not None) == second
+    if first and second:
+        assert all(pair.differs == (pair.first != pair.second) for pair in pairs)
+    items = excerpt(pairs, most)
+    assert [pair for item in items for pair in (item.pairs if isinstance(item, Skipped) else (item,))] == list(pairs)
+    shown = [item for item in items if isinstance(item, Pair)]
+    assert len(shown) == min(most, len(pairs))
+    assert any(pair.differs for pair in shown) == any(pair.differs for pair in pairs)
+
+
+def test_words_of_a_search() -> None:
+    assert search_words(Search(), Timing()) == "nothing was tried"
+    assert search_words(Search(attempts=1, pairs=1, passed=1, distinct=1), Timing()) == (
+        "1 attempt, 1 world pair: 100 % passed, 0 % denied, 0 % failed otherwise; 1 distinct (relation, shape, outcome)"
+    )

@@ -14,6 +14,12 @@ Command = TypeVar("Command", bound=Callable[..., object])
 
 SEVERITIES = ("info", "low", "medium", "high", "critical", "never")
 
+ATTEMPTS = 2000
+"""tenantproof.api.DEFAULT_ATTEMPTS, which `--help` is too quick to import; a test holds them together."""
+
+EXAMPLES = Path(".tenantproof") / "examples"
+"""Where `fuzz` keeps what it found, and `replay` looks first."""
+
 scenario_argument = click.argument("scenario", type=click.Path(path_type=Path))
 
 seed_option = click.option(
@@ -28,6 +34,66 @@ patch_option = click.option(
     help="SQL to apply after the migrations and before seeding: what if? (repeatable)",
 )
 
+attempts_option = click.option(
+    "--attempts",
+    type=click.IntRange(min=0),
+    default=ATTEMPTS,
+    show_default=True,
+    help="Programs to try in the search for interference after the matrix; 0: the matrix only.",
+)
+
+reach_option = click.option(
+    "--reach",
+    type=click.Choice(["api", "sql"]),
+    default="sql",
+    show_default=True,
+    help="What the search tries: api only what PostgREST can express, sql everything.",
+)
+
+report_option = click.option(
+    "-r", "--report", "reports", multiple=True, metavar="FORMAT=PATH", help="Write a report: json or html; - is stdout."
+)
+
+fail_on_option = click.option(
+    "--fail-on",
+    type=click.Choice(SEVERITIES),
+    default="medium",
+    show_default=True,
+    help="Exit 1 for findings of this severity or worse.",
+)
+
+exit_zero_option = click.option("--exit-zero", is_flag=True, help="Turn exit codes 1 and 4 into 0.")
+
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No narration on stderr.")
+
+verbose_option = click.option(
+    "-v", "--verbose", is_flag=True, help="Show every table, not only the surprising ones."
+)
+
 color_option = click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True, help="Use colour."
 )
+
+_signing_algorithm = click.option(
+    "--signing-algorithm",
+    type=click.Choice(["HS256", "ES256", "RS256"]),
+    default="HS256",
+    show_default=True,
+    help="How the personas' tokens are signed; ES256 and RS256 generate a key unless one is given.",
+)
+
+_signing_key = click.option(
+    "--signing-key", type=click.Path(path_type=Path), help="Key to sign with: PEM, JWK, or a secret's file."
+)
+
+
+def signing_options(command: Command) -> Command:
+    """`--signing-algorithm` and `--signing-key`."""
+    return _signing_algorithm(_signing_key(command))
+
+
+def examples_option(words: str, default: Path | None = None) -> Callable[[Command], Command]:
+    """`--examples`, whose default and use differ from verb to verb."""
+    return click.option(
+        "--examples", type=click.Path(path_type=Path), default=default, show_default=default is not None, help=words
+    )

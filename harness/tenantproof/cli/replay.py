@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from tenantproof.cli.options import patch_option, scenario_argument, seed_option
+from tenantproof.cli.options import (
+    EXAMPLES,
+    attempts_option,
+    examples_option,
+    patch_option,
+    reach_option,
+    scenario_argument,
+    seed_option,
+)
 
 
 @click.command("replay")
@@ -15,11 +23,24 @@ from tenantproof.cli.options import patch_option, scenario_argument, seed_option
 @scenario_argument
 @seed_option
 @patch_option
+@attempts_option
+@reach_option
+@examples_option("Folder of what `fuzz` found, to be tried first; it need not be there.", EXAMPLES)
 @click.option("--script", is_flag=True, help="Print the psql script and do not run it.")
-def command(fingerprint: str, scenario: Path, seed: int, patches: tuple[Path, ...], script: bool) -> int:
+def command(
+    fingerprint: str,
+    scenario: Path,
+    seed: int,
+    patches: tuple[Path, ...],
+    attempts: int,
+    reach: str,
+    examples: Path,
+    script: bool,
+) -> int:
     """Run the finding FINGERPRINT of SCENARIO again, with psql alone, on a freshly seeded database.
 
-    Exit code 1: it still leaks; 0: it is fixed.
+    A finding of the search is met again with the seed, attempts and reach of the run that found it, or from the
+    examples that `fuzz` kept.  Exit code 1: it still leaks; 0: it is fixed.
     """
     from tenantproof.api import check
     from tenantproof.cli.session import narrate
@@ -38,7 +59,16 @@ def command(fingerprint: str, scenario: Path, seed: int, patches: tuple[Path, ..
 
     if not re.fullmatch("[0-9a-f]{4,12}", fingerprint):
         raise click.UsageError(f"'{fingerprint}' is no fingerprint: 4 to 12 of the characters 0-9 a-f")
-    report = check(scenario, seed=seed, patches=patches, say=narrate, then=show)
+    report = check(
+        scenario,
+        seed=seed,
+        patches=patches,
+        attempts=attempts,
+        profile=reach,
+        examples=examples if examples.is_dir() else None,
+        say=narrate,
+        then=show,
+    )
     if not found and len(fingerprint) < 12:
         raise click.UsageError(f"no finding of this run begins with '{fingerprint}': give the whole fingerprint")
     if not found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +15,9 @@ from tenantproof.core.finding import Severity
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tenantproof.core.report import Report
     from tenantproof.identity.signing import Signer
+    from tenantproof.reports.files import Destination
 
 
 def narrate(message: str) -> None:
@@ -56,3 +58,30 @@ def console(color: str, *, stderr: bool = False) -> Console:
     if color == "never":
         return Console(stderr=stderr, no_color=True, highlight=False, force_terminal=False)
     return Console(stderr=stderr, highlight=False, force_terminal=True if color == "always" else None)
+
+
+def tell(
+    report: Report,
+    destinations: Sequence[Destination],
+    *,
+    code: int,
+    fails: Severity | None,
+    color: str,
+    verbose: bool,
+) -> None:
+    """Write the report to its files, then to the terminal."""
+    from tenantproof.reports.files import write_to
+    from tenantproof.reports.terminal import render
+
+    for destination in destinations:
+        with pipe_may_close():
+            write_to(report, destination)
+    with pipe_may_close():
+        render(
+            report,
+            console(color),
+            verbose=verbose,
+            paths=[destination.path for destination in destinations if not destination.is_stdout],
+            threshold=fails or Severity.CRITICAL,
+            exit_code=code,
+        )

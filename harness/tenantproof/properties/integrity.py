@@ -91,6 +91,8 @@ def _trespass(border: Border, change: Change, row: Row) -> bool:
     if _foreign(border, row):
         return True
     stranger = row.tenant is None and border.crosses(change.relation, row)
+    if change.after is None:
+        return False  # what hangs on a row (a share, a reaction) goes with it, whosever it is
     return stranger and (change.before is not None or border.of_another_team(row))
 
 

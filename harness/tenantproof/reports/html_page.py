@@ -27,7 +27,7 @@ from tenantproof.reports.wording import (
     replay_command,
     share,
 )
-from tenantproof.reports.worlds import Pair, Skipped, compare, excerpt
+from tenantproof.reports.worlds import ALIKE, Pair, Skipped, compare, excerpt, looks_alike
 
 _WORLD_LINES = 60
 """More lines of a world than a reviewer reads; JSON holds all."""
@@ -83,6 +83,7 @@ class EvidenceView:
 
     evidence: Evidence
     worlds: tuple[Pair | Skipped, ...]
+    remark: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,7 +327,11 @@ def _views(report: Report, matrix: Matrix, findings: Sequence[Finding]) -> tuple
 
 
 def _evidence(evidence: Evidence) -> EvidenceView:
-    return EvidenceView(evidence=evidence, worlds=excerpt(compare(evidence), _WORLD_LINES))
+    return EvidenceView(
+        evidence=evidence,
+        worlds=excerpt(compare(evidence), _WORLD_LINES),
+        remark=ALIKE if looks_alike(evidence) else "",
+    )
 
 
 def _view(report: Report, matrix: Matrix, finding: Finding, ordinal: int) -> FindingView:

@@ -122,13 +122,26 @@ def _one_evidence(pen: Pen, evidence: Evidence, place: str, *, verbose: bool) ->
 
 
 def _statements(pen: Pen, text: str, *, verbose: bool) -> None:
-    """Each statement of a program on lines of its own."""
-    statements = [" ".join(statement.split()) for statement in text.split(";\n")]
-    shown = statements if verbose else statements[:_STATEMENTS]
-    for index, statement in enumerate(shown, start=1):
-        _field(pen, "", statement if index == len(statements) else f"{statement};")
-    if len(shown) < len(statements):
-        _field(pen, "", f"… {plural(len(statements) - len(shown), 'more statement')} (-v)")
+    """Each statement of a program on a line of its own, and what is said of it in a comment before it."""
+    lines = statement_lines(text)
+    shown = lines if verbose else lines[:_STATEMENTS]
+    for line in shown:
+        _field(pen, "", line)
+    if len(shown) < len(lines):
+        _field(pen, "", f"… {plural(len(lines) - len(shown), 'more line')} (-v)")
+
+
+def statement_lines(text: str) -> tuple[str, ...]:
+    """A program's statements without their line breaks; a comment keeps its own line, or it would swallow the SQL."""
+    lines: list[str] = []
+    statements = text.split(";\n")
+    for index, statement in enumerate(statements, start=1):
+        rest = statement
+        while rest.startswith("--") and "\n" in rest:
+            comment, _, rest = rest.partition("\n")
+            lines.append(comment)
+        lines.append(" ".join(rest.split()) + ("" if index == len(statements) else ";"))
+    return tuple(lines)
 
 
 def _field(pen: Pen, label: str, content: str) -> None:

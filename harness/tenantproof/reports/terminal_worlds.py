@@ -11,7 +11,7 @@ from rich.text import Text
 
 from tenantproof.core.finding import Evidence
 from tenantproof.reports.pen import Pen
-from tenantproof.reports.worlds import Pair, Skipped, compare, excerpt, focused, has_two_worlds
+from tenantproof.reports.worlds import ALIKE, Pair, Skipped, compare, excerpt, focused, has_two_worlds, looks_alike
 
 INDENT = " " * 15
 """Up to where the content of a finding's fields begins."""
@@ -71,6 +71,8 @@ def worlds(pen: Pen, evidence: Evidence, *, verbose: bool) -> None:
         _beside(_Column(pen=pen, width=(room - _BETWEEN) // 2 - len(_SAME), folds=folds), shown)
     else:
         _below(_Column(pen=pen, width=max(_NARROWEST, room - len(_SAME)), folds=folds), shown, evidence)
+    if looks_alike(evidence):
+        pen.paragraph(INDENT + _SAME, (ALIKE, "dim"))
 
 
 def _beside(column: _Column, shown: _Shown) -> None:

@@ -9,6 +9,8 @@ from itertools import zip_longest
 
 from tenantproof.core.finding import Evidence
 
+ALIKE = "What differs is not among the lines that were kept; the replay script shows all of them."
+
 _ENOUGH_CONTEXT = 16
 """Characters that two long lines have in common and that are still shown before they part."""
 
@@ -62,6 +64,11 @@ def compare(evidence: Evidence) -> tuple[Pair, ...]:
         lines = zip_longest(first[start_1:end_1], second[start_2:end_2])
         pairs += [Pair(first=one, second=two, differs=one != two) for one, two in lines]
     return tuple(pairs)
+
+
+def looks_alike(evidence: Evidence) -> bool:
+    """Whether both observations were recorded, and what differs between them was not."""
+    return has_two_worlds(evidence) and evidence.world_1 == evidence.world_2
 
 
 def excerpt(pairs: Sequence[Pair], most: int) -> tuple[Pair | Skipped, ...]:

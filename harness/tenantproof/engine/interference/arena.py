@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from tenantproof.core.attempt import Observation, Snapshot
+from tenantproof.core.catalog import Relation
 from tenantproof.core.errors import TargetError
 from tenantproof.core.model import Command, Persona, QName
 from tenantproof.core.program import Answer, Program, Variation
@@ -151,6 +152,7 @@ class Arena:
         self._border = Border(plan.oracle, persona)
         self._becoming = (*as_persona(plan.identities[persona.name]), _TIMEOUTS)
         self._counted: dict[str, int] = {}
+        self._tangled = frozenset(name for name, relation in plan.catalog.relations.items() if _is_tangled(relation))
         self._world_1 = (*refresh, _BASE, *self._becoming)
 
     def run(self, programs: Sequence[Program]) -> tuple[list[Suspicion], list[Damage]]:
@@ -211,6 +213,13 @@ class Arena:
                 else Suspicion(program=program, world=world, difference=difference, first=first, second=second)
             )
         return found
+
+    def in_turn(self, program: Program, between: Elsewhere) -> tuple[Answer, Answer, Answer]:
+        """The program's answers twice in world 1, then in another: what is not undone (sequences) goes on counting."""
+        self._begin()
+        first, second = (self._act([program])[0][0] for _ in range(2))
+        third = self._in(between, [program])[0][0]
+        return first, second, third
 
     def damage(self, program: Program, world: Elsewhere | None = None) -> Damage | None:
         """What the program changes that it may not change, in world 1 or in another."""
@@ -294,6 +303,11 @@ class Arena:
             )
         return found
 
+    def _direct(self, program: Program) -> dict[QName, Command]:
+        """What the program itself writes to; where one row drags others along, only the border is judged."""
+        written = [line.writes for line in program.lines if line.writes is not None]
+        return {name: command for name, command in written if name not in self._tangled}
+
     def _both_ways(
         self, program: Program, world: Elsewhere, first: Answer, second: Answer, difference: Difference
     ) -> Difference | None:
@@ -322,7 +336,7 @@ class Arena:
                 for name, look in zip(names, seen, strict=True)
                 for change in self._facts.watches[name].changes(name, before[name], look, frozenset())
             ]
-            done = breaches(self._border, changes, _direct(program), self._memberships)
+            done = breaches(self._border, changes, self._direct(program), self._memberships)
             if done:
                 lead = len(_acting(program)) - len(program.lines)
                 answer = said[lead : lead + len(program.lines)]
@@ -365,5 +379,7 @@ def _script(program: Program) -> tuple[str, ...]:
     return (*_acting(program), _ASK_TOUCHED) if program.writes else _acting(program)
 
 
-def _direct(program: Program) -> dict[QName, Command]:
-    return {line.writes[0]: line.writes[1] for line in program.lines if line.writes is not None}
+def _is_tangled(relation: Relation) -> bool:
+    """Whether a write to one row may write to others of the relation: by triggers, or a cascade to itself."""
+    itself = any(key.references == relation.name for key in relation.foreign_keys)
+    return itself or bool(relation.triggers)

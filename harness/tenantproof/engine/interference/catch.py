@@ -23,6 +23,7 @@ class Mechanism(enum.StrEnum):
     READ = "read"
     WRITE = "write"
     REQUEST = "request"
+    SEQUENCE = "sequence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

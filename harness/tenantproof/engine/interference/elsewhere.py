@@ -27,6 +27,7 @@ from tenantproof.engine.wire import Wire
 from tenantproof.oracle.entitlement import predicates_of
 from tenantproof.properties.border import Border, Side
 
+_PUBLISHES = re.compile(r"(^|_)(public|published|shared|visible|visibility|listed|discoverable)(_|$)")
 _MOST_ADDED = 2
 """Tenants of which a row is added to each relation."""
 
@@ -161,8 +162,13 @@ class Builder:
                     yield self._change(name, chosen, keys, quietly=quietly or side is Side.INSIDE)
 
     def _may_open(self, name: QName, column: str) -> bool:
-        """Whether a scope of the scenario depends on the column."""
-        return any(re.search(rf"\b{re.escape(column)}\b", text) for text in predicates_of(self._plan.scenario, name))
+        """Whether a scope of the scenario or a policy depends on the column, or its name says that it publishes: then
+        a change to it may change what is right."""
+        relation = self._plan.catalog.relations[name]
+        policies = (text for policy in relation.policies for text in (policy.using, policy.check) if text)
+        texts = (*predicates_of(self._plan.scenario, name), *policies)
+        named = rf"\b{re.escape(column)}\b"
+        return bool(_PUBLISHES.search(column)) or any(re.search(named, text) for text in texts)
 
     def _may_decide(self, name: QName) -> bool:
         """Whether policies read the relation: then a change to it changes what is right."""
@@ -189,6 +195,16 @@ class Builder:
                 if fresh and draft.replaces is None and self._is_foreign(name, draft):
                     whose.add(draft.tenant)
                     yield Happening(relation=name, words=f"a row added to {name}", sql=_insert(draft))
+
+    def addition(self, name: QName, *, leaving_out: str) -> Happening | None:
+        """A row of others added without a value for one column; None where there is none to add."""
+        for draft in self._plan.manifest.drafts.get(name, ()):
+            if draft.replaces is None and self._is_foreign(name, draft):
+                values = {column: value for column, value in draft.values.items() if column != leaving_out}
+                return Happening(
+                    relation=name, words=f"a row added to {name}", sql=_insert(replace(draft, values=values))
+                )
+        return None
 
     def _is_foreign(self, name: QName, draft: Draft) -> bool:
         """Whether it would be a row of others; one that names the persona or their tenant might entitle them."""

@@ -18,7 +18,7 @@ from tenantproof.properties.integrity import Breach
 
 Locate = Callable[[QName, str | None], tuple[str, int] | None]
 
-CONFIDENTIALITY, INTEGRITY = "INTERFERENCE", "SIDE-EFFECT"
+CONFIDENTIALITY, INTEGRITY, SEQUENCE = "INTERFERENCE", "SIDE-EFFECT", "SEQ-GAP"
 _SHOWN_ROWS = 8
 _SHOWN_TEXT = 160
 
@@ -37,11 +37,11 @@ def _finding(scene: Scene, group: Group, locate: Locate) -> Finding:
     commands = group.commands
     return Finding(
         property=catch.property,
-        channel=INTEGRITY if damaged else CONFIDENTIALITY,
+        channel=SEQUENCE if root.mechanism is Mechanism.SEQUENCE else INTEGRITY if damaged else CONFIDENTIALITY,
         severity=catch.severity,
         reach=reach_of(scene, catch.program),
         object=str(root.object),
-        objects=tuple(dict.fromkeys([str(root.object), *(str(line.subject) for line in catch.program.lines)])),
+        objects=group.objects,
         command=commands[0],
         commands=commands,
         title=title_of(root, catch),
@@ -128,7 +128,7 @@ def _short(observation: Observation) -> str:
 
 
 def lines_of(observation: Observation) -> tuple[str, ...]:
-    """All that was perceived, line by line; long rows are cut."""
+    """All that was perceived, line by line; who shows it shortens it."""
     if observation.refused:
         said = [f"{observation.sqlstate} {observation.message}"]
         said += [f"detail: {observation.detail}"] if observation.detail else []
@@ -138,6 +138,6 @@ def lines_of(observation: Observation) -> tuple[str, ...]:
         said = [
             " | ".join("NULL" if value is None else value for value in row) for row in sorted(observation.rows, key=str)
         ]
-        said = [*said[:_SHOWN_ROWS], f"({observation.count} row{'' if observation.count == 1 else 's'})"]
+        said.append(f"({observation.count} row{'' if observation.count == 1 else 's'})")
     said += [f"notice: {notice}" for notice in observation.notices]
-    return tuple(line if len(line) <= _SHOWN_TEXT else line[: _SHOWN_TEXT - 1] + "…" for line in said)
+    return tuple(said)

@@ -31,6 +31,7 @@ from tenantproof.engine.interference.catch import (
 )
 from tenantproof.engine.interference.elsewhere import Elsewhere
 from tenantproof.engine.interference.scene import Scene, Seat
+from tenantproof.engine.interference.sequences import shared_sequences
 from tenantproof.engine.interference.smallest import narrowed, plainer, smallest_program, smallest_world
 from tenantproof.engine.interference.weight import severity_of
 from tenantproof.generation.endings import endings
@@ -79,6 +80,7 @@ class Hunt:
         cast = self.scene.cast
         for persona in cast:
             seat = self.seat(persona)
+            self._sequences(seat)
             yield from self._stored(seat)
             yield from self._batches(seat, max(1, self.budget.attempts // len(cast)), enough)
             if enough():
@@ -89,6 +91,12 @@ class Hunt:
         if persona.name not in self._seats:
             self._seats[persona.name] = Seat(self.scene, persona, self.tally)
         return self._seats[persona.name]
+
+    def _sequences(self, seat: Seat) -> None:
+        if self._round == 1:
+            for catch in shared_sequences(seat):
+                known = self.catches.setdefault((catch.property, catch.root), catch)
+                known.seen_by(seat.persona.name)
 
     def _stored(self, seat: Seat) -> Iterator[Tally]:
         """What an earlier search found, before anything new."""

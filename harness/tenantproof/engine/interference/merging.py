@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tenantproof.core.catalog import Catalog
-from tenantproof.core.finding import Property
 from tenantproof.core.model import Command, QName
 from tenantproof.engine.interference.catch import Catch, Mechanism, Root
 
@@ -28,6 +27,12 @@ class Group:
     @property
     def witnesses(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for catch in self.catches for name in catch.witnesses))
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """The object to mend first, then all that the catches are about."""
+        named = (str(subject) for catch in self.catches for subject in (catch.root.object, catch.line.subject))
+        return tuple(dict.fromkeys((str(self.root.object), *named)))
 
     @property
     def commands(self) -> tuple[Command, ...]:
@@ -56,12 +61,13 @@ def grouped(catches: Iterable[Catch], catalog: Catalog) -> list[Group]:
 
 def _most_telling(catch: Catch) -> tuple[object, ...]:
     rank = catch.severity.rank if catch.severity is not None else 0
-    integrity = catch.property is not Property.INTEGRITY
-    return (-rank, integrity, len(catch.program.lines), len(catch.program.text), catch.program.text)
+    return (-rank, len(catch.program.lines), len(catch.program.text), catch.program.text)
 
 
 def _root_among(root: Root, roots: set[Root], catalog: Catalog) -> Root:
     """The root that stands for this one."""
+    if root.mechanism is Mechanism.SEQUENCE:
+        return min((other for other in roots if other.mechanism is Mechanism.SEQUENCE), key=str)
     if root.mechanism is Mechanism.REQUEST:
         plain = _on(root.object, roots, (*_READABLE, Mechanism.WRITE))
         same = sorted((other for other in roots if _same_request(root, other)), key=str)

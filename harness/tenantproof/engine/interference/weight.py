@@ -15,7 +15,7 @@ from tenantproof.core.catalog import Column, ConstraintKind, Relation
 from tenantproof.core.finding import Reach, Severity
 from tenantproof.core.model import Platform, QName
 from tenantproof.core.program import Program
-from tenantproof.engine.interference.catch import Catch, Mechanism
+from tenantproof.engine.interference.catch import Catch, Mechanism, Root
 from tenantproof.engine.interference.elsewhere import Elsewhere
 from tenantproof.engine.interference.scene import Scene, Seat
 from tenantproof.engine.interference.secrets import is_secret, is_unguessable
@@ -25,9 +25,11 @@ class Weight(enum.IntEnum):
     """What somebody learns."""
 
     NOTHING = 0
-    COARSE = 1
-    FACT = 2
-    CONTENT = 3
+    VOLUME = 1
+    """That a number of a sequence is taken: how much others do."""
+    COARSE = 2
+    FACT = 3
+    CONTENT = 4
 
 
 def reach_of(scene: Scene, program: Program) -> Reach:
@@ -44,7 +46,9 @@ def severity_of(seat: Seat, catch: Catch) -> Severity | None:
     if weight is Weight.NOTHING:
         return None
     inside = catch.world is not None and catch.world.inside
-    if weight is Weight.COARSE or (inside and weight is Weight.FACT):
+    if weight is Weight.VOLUME:
+        catch.root = Root(mechanism=Mechanism.SEQUENCE, object=catch.root.object)
+    if weight <= Weight.COARSE or (inside and weight is Weight.FACT):
         return Severity.LOW
     if weight is Weight.FACT or inside:
         return Severity.MEDIUM
@@ -54,20 +58,19 @@ def severity_of(seat: Seat, catch: Catch) -> Severity | None:
 def _of_damage(seat: Seat, catch: Catch, reach: Reach) -> Severity | None:
     if any(breach.raised for breach in catch.breaches):
         return Severity.CRITICAL
-    if not any(breach.crosses for breach in catch.breaches):
-        return Severity.MEDIUM
+    crosses = any(breach.crosses for breach in catch.breaches)
     if catch.world is not None and catch.world.targets:
-        return _of_dependence(seat.scene, catch.world)
+        return Severity.HIGH if crosses and _can_be_guessed(seat.scene, catch.world) else None
+    if not crosses:
+        return Severity.MEDIUM
     return Severity.CRITICAL if reach is Reach.API else Severity.HIGH
 
 
-def _of_dependence(scene: Scene, world: Elsewhere) -> Severity | None:
-    """Others hung their row on the persona's by themselves: they had to know what it is called."""
-    return Severity.HIGH if _can_be_guessed(scene, world) else Severity.LOW
-
-
 def _can_be_guessed(scene: Scene, world: Elsewhere) -> bool:
-    """Or seen: a row that others are entitled to read needs no guessing."""
+    """Whether others could know what they referred to: its key can be guessed, or they are entitled to read the row.
+
+    With a random key that they would have to be given, all that is reached is what they hung there themselves.
+    """
     relations = scene.plan.catalog.relations
     return any(
         target.seen or not any(is_unguessable(relations[target.relation].column(name)) for name in target.columns)
@@ -152,12 +155,13 @@ def _of_columns(scene: Scene, relation: Relation, columns: list[Column]) -> Weig
     keyed = {name for key in relation.foreign_keys for name in key.columns} | set(relation.primary_key)
     if any(is_unguessable(column) or is_secret(column, keyed=column.name in keyed) for column in columns):
         return Weight.NOTHING
-    if any(_is_serial(column) for column in columns):
-        return Weight.COARSE
+    if any(is_serial(column) for column in columns):
+        return Weight.VOLUME
     return Weight.COARSE if _names_itself(scene, relation) else Weight.FACT
 
 
-def _is_serial(column: Column) -> bool:
+def is_serial(column: Column) -> bool:
+    """Whether the column is numbered by a sequence."""
     return bool(column.identity) or "nextval(" in (column.default or "")
 
 

@@ -17,6 +17,8 @@ _WHAT_IS_WRONG = {
     Mechanism.WRITE: "What becomes of a write depends on rows of others, or reaches them: through a trigger, a "
     "default, a rule, a cascade, or a policy that takes the new row at its word.",
     Mechanism.REQUEST: "The database believes something that the user writes into their own request.",
+    Mechanism.SEQUENCE: "All tenants draw numbers from the same sequence: the gaps tell how much others do (as the "
+    "count of tanks was told from serial numbers), and whether a number is taken can be asked.",
 }
 
 _WHAT_TO_DO = {
@@ -31,6 +33,7 @@ _WHAT_TO_DO = {
     "WITH CHECK that what a new row refers to belongs to the same tenant; put the tenant into foreign keys.",
     Mechanism.REQUEST: "Take the tenant and the role from what the server signs (app_metadata, the membership table), "
     "never from a header or from user_metadata; refuse where it is missing.",
+    Mechanism.SEQUENCE: "Use uuids, or a number per tenant, where the volume is nobody's business; else accept it.",
 }
 
 
@@ -43,6 +46,7 @@ def title_of(root: Root, catch: Catch) -> str:
     if catch.property is Property.INTEGRITY:
         return _damage_title(root, catch)
     return {
+        Mechanism.SEQUENCE: "Serial numbers tell how many rows others have.",
         Mechanism.FUNCTION: f"{name}() tells people about rows of others.",
         Mechanism.VIEW: f"What {name} shows depends on rows of others.",
         Mechanism.READ: f"What {name} shows depends on rows of others.",
