@@ -38,6 +38,7 @@ from tenantproof.core.ports import Handle, Identity
 from tenantproof.core.report import Report
 from tenantproof.engine.bench import Bench, Ground
 from tenantproof.engine.consulted import consulted_by
+from tenantproof.engine.interference.hunt import Budget
 from tenantproof.engine.matrix import MatrixRun, look, sweep
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.replay import timeless
@@ -104,7 +105,7 @@ def warm_check(scenario: Scenario) -> tuple[Report, float]:
         start = perf_counter()
         with EmbeddedTarget(scenario.database).database() as handle:
             opened = perf_counter() - start
-            *_, last = check(handle, scenario, seed=SEED, signer=Signer())
+            *_, last = check(handle, scenario, seed=SEED, signer=Signer(), budget=Budget(attempts=0, seed=SEED))
     assert isinstance(last, RunFinished)
     return last.report, opened
 

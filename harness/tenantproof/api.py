@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from time import perf_counter
 
 import psycopg
 
@@ -38,6 +37,9 @@ DEFAULT_ATTEMPTS = 2000
 
 _A_ROUND = 2000
 """Programs between two turns of a persona in `fuzz`."""
+
+_DRAWN_BITS = 32
+"""Few enough to be typed again."""
 
 
 def check(
@@ -97,16 +99,17 @@ def fuzz(
 ) -> Report:
     """Build the database of a scenario file and search it for interference for *seconds*; returns the report.
 
-    *seed* seeds the database; *draws* seeds the programs (None: another search each time).  *examples* is a folder
-    that keeps what was found, to be tried first the next time.  *stop* is asked after each batch; *progress* gets the
-    numbers so far and the seconds gone.  The report has no cells: the matrix is `check`'s.  The rest is as in `check`.
+    *seed* seeds the database; *draws* seeds the programs (None: another search each time; a note of the report says
+    which, so that it can be repeated).  *examples* is a folder that keeps what was found, to be tried first the next
+    time.  The seconds count from the first program on, not from the start of the server.  *stop* is asked after each
+    batch; *progress* gets the numbers so far and the seconds gone.  The report has no cells: the matrix is `check`'s.
+    The rest is as in `check`.
     """
-    drawn = draws if draws is not None else secrets.randbits(63)
+    drawn = draws if draws is not None else secrets.randbits(_DRAWN_BITS)
     budget = _budget(_A_ROUND, drawn, profile, examples)
-    until = perf_counter() + seconds
 
-    def enough() -> bool:
-        return stop() or perf_counter() >= until
+    def enough(gone: float) -> bool:
+        return stop() or gone >= seconds
 
     return _run(
         scenario,

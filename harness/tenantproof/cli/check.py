@@ -74,7 +74,7 @@ def command(
     suitable database, 4 something could not be tested, 5 nothing to check, 130 interrupted.
     """
     from tenantproof.api import check, exit_code
-    from tenantproof.cli.session import narrate, signer_for, tell, threshold
+    from tenantproof.cli.session import folder_to_write, narrate, signer_for, tell, threshold
     from tenantproof.core.ports import SILENT
     from tenantproof.reports.files import parse_specs
 
@@ -88,7 +88,7 @@ def command(
         keep=keep,
         attempts=attempts,
         profile=reach,
-        examples=examples,
+        examples=folder_to_write(examples) if examples is not None else None,
         say=SILENT if quiet and not keep else narrate,
     )
     fails = threshold(fail_on)

@@ -8,22 +8,18 @@ import click
 
 _FORM = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?")
 
+_NONE = "no duration"
 
-class Duration(click.ParamType):
-    """A duration on the command line; its value is a number of seconds greater than 0."""
 
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The seconds.  A wrong duration ends with exit code 2 and what to write instead."""
-        if isinstance(value, float):
-            return value
-        text = str(value).strip()
-        try:
-            return seconds_of(text)
-        except ValueError:
-            unit = f"; did you mean {text}s or {text}m?" if re.fullmatch("[1-9][0-9]{0,5}", text) else ""
-            self.fail(f"'{text}' is no duration: write 90s, 30m, 2h or 1h30m{unit}", param, ctx)
+def duration(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    """The seconds of an option's value.  A wrong one ends with exit code 2 and what to write instead."""
+    text = value.strip()
+    try:
+        return seconds_of(text)
+    except ValueError:
+        unit = f"; did you mean {text}s or {text}m?" if re.fullmatch("[1-9][0-9]{0,5}", text) else ""
+        said = f"'{value}' is no duration: write 90s, 30m, 2h or 1h30m{unit}"
+        raise click.BadParameter(said, ctx=ctx, param=param) from None
 
 
 def seconds_of(text: str) -> float:
@@ -33,11 +29,11 @@ def seconds_of(text: str) -> float:
     """
     parts = _FORM.fullmatch(text.lower())
     if parts is None:
-        raise ValueError(text)
+        raise ValueError(_NONE)
     hours, minutes, seconds = (int(part or 0) for part in parts.groups())
     total = 3600 * hours + 60 * minutes + seconds
     if not total:
-        raise ValueError(text)
+        raise ValueError(_NONE)
     return float(total)
 
 

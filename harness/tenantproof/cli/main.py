@@ -14,6 +14,7 @@ from tenantproof.core.errors import TenantproofError, did_you_mean
 VERBS = {
     "check": "Prove that tenants are isolated, or show the leak.",
     "demo": "Run the main job on a sample database, then once more with a planted leak.",
+    "fuzz": "Search for leaks that have no name, for as long as you like.",
     "replay": "Run a finding again: does it still leak?",
     "schema": "Print the JSON Schema of the scenario file.",
     "validate": "Check scenario files only; touches no database.",

@@ -66,9 +66,7 @@ exit_zero_option = click.option("--exit-zero", is_flag=True, help="Turn exit cod
 
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No narration on stderr.")
 
-verbose_option = click.option(
-    "-v", "--verbose", is_flag=True, help="Show every table, not only the surprising ones."
-)
+verbose_option = click.option("-v", "--verbose", is_flag=True, help="Show every table, not only the surprising ones.")
 
 color_option = click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True, help="Use colour."
@@ -95,5 +93,9 @@ def signing_options(command: Command) -> Command:
 def examples_option(words: str, default: Path | None = None) -> Callable[[Command], Command]:
     """`--examples`, whose default and use differ from verb to verb."""
     return click.option(
-        "--examples", type=click.Path(path_type=Path), default=default, show_default=default is not None, help=words
+        "--examples",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=default,
+        show_default=default is not None,
+        help=words,
     )

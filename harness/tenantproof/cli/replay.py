@@ -74,6 +74,7 @@ def command(
     if not found:
         others = ", ".join(finding.fingerprint for finding in report.findings) or "none"
         click.echo(f"FIXED  {fingerprint}: this run does not find it (its findings: {others})")
+        click.echo("       A finding of the search needs the --attempts and --reach, or the --examples, of its run.")
         return 0
     click.echo(f"STILL LEAKS  {found[0].fingerprint}  {found[0].object}: {found[0].title}")
     return 1

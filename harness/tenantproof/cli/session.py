@@ -46,6 +46,16 @@ def signer_for(algorithm: Literal["HS256", "ES256", "RS256"], key: Path | None) 
     return Signer() if algorithm == "HS256" else generated(algorithm)
 
 
+def folder_to_write(folder: Path) -> Path:
+    """The folder, which need not be there yet.  Raises UsageError where nothing could be kept in it."""
+    nearest = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"{folder}: {nearest} is no folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UsageError(f"{folder}: nothing can be written to {nearest}")
+    return folder
+
+
 def threshold(name: str) -> Severity | None:
     """The severity from which on a finding fails the run; None for never."""
     return None if name == "never" else Severity(name)

@@ -97,13 +97,13 @@ def fuzz(
     seed: int,
     signer: Signer,
     budget: Budget,
-    enough: Callable[[], bool],
+    enough: Callable[[float], bool],
     patches: Sequence[str] = (),
 ) -> Iterator[Event]:
-    """Seed the database of *handle* and search it for interference until it is *enough*, which is asked all the time.
+    """Seed the database of *handle* and search it for interference until it is *enough*.
 
-    Yields events, Searching after each batch; the last one is RunFinished with the report.  Raises what `check`
-    raises.
+    That is asked all the time, with the seconds since the search began.  Yields events, Searching after each batch;
+    the last one is RunFinished with the report.  Raises what `check` raises.
     """
     started_at, clock = datetime.now(UTC), Clock()
     plan = yield from _prepared(handle, scenario, seed, signer, clock)
@@ -111,13 +111,17 @@ def fuzz(
         wire.prepare(())
         yield PhaseStarted("searching for interference")
         searched = None
-        going = search(wire, plan, budget, locator(handle.sources), enough=enough, rounds=_UNTIL_TIME_IS_UP)
         started = perf_counter()
-        for state in going:
+
+        def gone() -> float:
+            return perf_counter() - started
+
+        locate = locator(handle.sources)
+        for state in search(wire, plan, budget, locate, enough=lambda: enough(gone()), rounds=_UNTIL_TIME_IS_UP):
             if isinstance(state, Searched):
                 searched = state
             else:
-                yield Searching(state, perf_counter() - started)
+                yield Searching(state, gone())
         clock.lap("search")
         assert searched is not None
         findings = _accepted(searched.findings, scenario, started_at)
@@ -125,7 +129,8 @@ def fuzz(
         statements = wire.counter.statements
     report = _report(handle, scenario, plan, (), findings, seed, statements, searched)
     timing = _timing(started_at, clock, None, searched)
-    yield RunFinished(replace(report, timing=timing, patches=tuple(patches)))
+    notes = (*report.notes, f"the programs were drawn with --draws {budget.seed} --reach {budget.profile}")
+    yield RunFinished(replace(report, timing=timing, patches=tuple(patches), notes=notes))
 
 
 def _prepared(

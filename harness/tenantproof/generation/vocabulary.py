@@ -65,6 +65,10 @@ class Noun:
     uniques: tuple[tuple[str, ...], ...]
     drafts: tuple[Mapping[str, str | None], ...]
     """Values of valid rows of the persona's own that are not there yet."""
+    alien: tuple[Mapping[str, str | None], ...] = ()
+    """Values of valid rows of others that are not there yet."""
+    copies: tuple[Mapping[str, str], ...] = ()
+    """What of rows of others can be guessed, row by row, in the columns that constraints compare."""
     view: bool = False
 
     def word(self, name: str) -> Word | None:

@@ -33,7 +33,7 @@ Writing = Callable[[Draw, Vocabulary, Noun], Line]
 def insert(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
     """INSERT a valid row of one's own, mostly with a value of somebody else; ON CONFLICT, RETURNING, two rows."""
     cells, many = _row(draw, noun), False
-    body = _insert_into(noun, cells)
+    body = insert_into(noun, cells)
     if noun.drafts and chance(draw, 12):
         again = {cell.column: cell.expression for cell in _row(draw, noun)}
         body += sql.SQL(", ({})").format(sql.SQL(", ").join(again.get(cell.column, cell.expression) for cell in cells))
@@ -99,10 +99,18 @@ def write_in_cte(draw: Draw, vocabulary: Vocabulary, noun: Noun) -> Line:
 
 
 def _row(draw: Draw, noun: Noun) -> list[Cell]:
-    """A row of one's own, or of nobody's making where there is no draft, with a value or two replaced."""
+    """A row of one's own (made up where there is no draft), with a value or two replaced; or a row of others."""
     cells = cells_of(noun, pick(draw, noun.drafts)) if noun.drafts else _made_up(draw, noun)
-    if draw(st.integers(0, 4)) == 0:
+    form = draw(st.integers(0, 5))
+    if form == 0:
         return cells
+    if form == 1 and noun.alien:
+        return cells_of(noun, pick(draw, noun.alien))
+    if form == 2 and noun.copies:
+        copied = pick(draw, noun.copies)
+        words = [word for word in noun.insertable if word.name in copied]
+        kept = [cell for cell in cells if cell.column not in copied]
+        return [*kept, *(Cell(word.name, literal(copied[word.name], word.type)) for word in words)]
     telling = [word for word in noun.insertable if word.keyed and word.values.others]
     words = telling if telling and not chance(draw, 3) else list(noun.insertable)
     for word in some(draw, words, 2) if words else ():
@@ -129,7 +137,8 @@ def _made_up(draw: Draw, noun: Noun) -> list[Cell]:
     ]
 
 
-def _insert_into(noun: Noun, cells: Sequence[Cell]) -> sql.Composable:
+def insert_into(noun: Noun, cells: Sequence[Cell]) -> sql.Composable:
+    """INSERT one row with these values, or of defaults alone."""
     if not cells:
         return sql.SQL("INSERT INTO {} DEFAULT VALUES").format(table(noun.name))
     listed = sql.SQL(", ").join(sql.Identifier(cell.column) for cell in cells)
@@ -164,6 +173,10 @@ def _returning(draw: Draw, noun: Noun) -> sql.Composable:
 def _changes(draw: Draw, noun: Noun) -> list[Cell]:
     if not noun.updatable:
         return []
+    telling = [word for word in noun.updatable if word.keyed and word.values.others]
+    if telling and chance(draw, 2):
+        word = pick(draw, telling)
+        return [Cell(word.name, of_somebody_else(draw, word) or sql.SQL("NULL"))]
     words = some(draw, noun.updatable, 2)
     return [Cell(word.name, _new_value(draw, word)) for word in words]
 
@@ -183,8 +196,8 @@ def _filter(draw: Draw, noun: Noun) -> sql.Composable:
     form = draw(st.integers(0, 3))
     if form == 0 or not noun.readable:
         return sql.SQL("")
-    if form <= 2 and len(noun.key) == 1:
-        key = noun.key[0]
+    if form <= 2 and noun.key:
+        key = pick(draw, noun.key)
         values = key.values.own if form == 1 or not key.values.others else key.values.others
         if values:
             return sql.SQL(" WHERE {} = {}").format(column(key), literal(pick(draw, values), key.type))
@@ -211,9 +224,9 @@ def api_writes(noun: Noun) -> list[Writing]:
     """The writes that PostgREST can express and the role may try."""
     found: list[Writing] = []
     if noun.insertable:
-        found += [insert] * 4
+        found += [insert] * 3
     if noun.updatable:
-        found += [update] * 2
+        found += [update] * 3
     if noun.deletable:
         found += [delete]
     return found

@@ -49,10 +49,23 @@ def breaches(
     """What the changes of one program did that they should not.
 
     *direct* are the relations that the program names as targets, with its command; *memberships* the tables that say
-    who belongs where.
+    who belongs where.  Inside the own tenant, and between users of tables without tenants, what else
+    happens in a relation where the program changed a row rightly (older versions marked, replies that go with their
+    thread) is the application's affair.
     """
-    found = (_breach(border, change, direct, memberships) for change in changes)
-    return [breach for breach in found if breach is not None]
+    told = list(changes)
+    found = [_breach(border, change, direct, memberships) for change in told]
+    permitted = {change.relation for change, breach in zip(told, found, strict=True) if breach is None}
+    return [
+        breach
+        for breach in found
+        if breach is not None and (_in_any_case(border, breach) or breach.change.relation not in permitted)
+    ]
+
+
+def _in_any_case(border: Border, breach: Breach) -> bool:
+    """Whether a tenant's border was crossed, or a right was gained."""
+    return breach.raised or _foreign(border, breach.row)
 
 
 def _breach(

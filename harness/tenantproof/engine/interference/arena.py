@@ -15,7 +15,6 @@ import psycopg
 from psycopg import sql
 
 from tenantproof.core.attempt import Observation, Snapshot
-from tenantproof.core.catalog import Relation
 from tenantproof.core.errors import TargetError
 from tenantproof.core.model import Command, Persona, QName
 from tenantproof.core.program import Answer, Program, Variation
@@ -152,7 +151,6 @@ class Arena:
         self._border = Border(plan.oracle, persona)
         self._becoming = (*as_persona(plan.identities[persona.name]), _TIMEOUTS)
         self._counted: dict[str, int] = {}
-        self._tangled = frozenset(name for name, relation in plan.catalog.relations.items() if _is_tangled(relation))
         self._world_1 = (*refresh, _BASE, *self._becoming)
 
     def run(self, programs: Sequence[Program]) -> tuple[list[Suspicion], list[Damage]]:
@@ -303,11 +301,6 @@ class Arena:
             )
         return found
 
-    def _direct(self, program: Program) -> dict[QName, Command]:
-        """What the program itself writes to; where one row drags others along, only the border is judged."""
-        written = [line.writes for line in program.lines if line.writes is not None]
-        return {name: command for name, command in written if name not in self._tangled}
-
     def _both_ways(
         self, program: Program, world: Elsewhere, first: Answer, second: Answer, difference: Difference
     ) -> Difference | None:
@@ -336,7 +329,7 @@ class Arena:
                 for name, look in zip(names, seen, strict=True)
                 for change in self._facts.watches[name].changes(name, before[name], look, frozenset())
             ]
-            done = breaches(self._border, changes, self._direct(program), self._memberships)
+            done = breaches(self._border, changes, _direct(program), self._memberships)
             if done:
                 lead = len(_acting(program)) - len(program.lines)
                 answer = said[lead : lead + len(program.lines)]
@@ -379,7 +372,5 @@ def _script(program: Program) -> tuple[str, ...]:
     return (*_acting(program), _ASK_TOUCHED) if program.writes else _acting(program)
 
 
-def _is_tangled(relation: Relation) -> bool:
-    """Whether a write to one row may write to others of the relation: by triggers, or a cascade to itself."""
-    itself = any(key.references == relation.name for key in relation.foreign_keys)
-    return itself or bool(relation.triggers)
+def _direct(program: Program) -> dict[QName, Command]:
+    return {line.writes[0]: line.writes[1] for line in program.lines if line.writes is not None}

@@ -35,6 +35,7 @@ from tenantproof.engine.interference.sequences import shared_sequences
 from tenantproof.engine.interference.smallest import narrowed, plainer, smallest_program, smallest_world
 from tenantproof.engine.interference.weight import severity_of
 from tenantproof.generation.endings import endings
+from tenantproof.generation.obvious import obvious_reads, obvious_writes
 from tenantproof.generation.programs import Profile, programs_about
 from tenantproof.generation.reads import everything
 from tenantproof.generation.vocabulary import Noun, Verb
@@ -55,6 +56,8 @@ class Budget:
     attempts: int
     seed: int
     profile: Profile = Profile.SQL
+    obvious: bool = False
+    """Whether to begin with the plainest writes, which the matrix tries too."""
     examples: Path | None = None
     """A folder that keeps what was found, to be tried first the next time."""
 
@@ -106,18 +109,15 @@ class Hunt:
             place = self._folder(subject.name)
             if place is not None and place.is_dir():
                 programs = programs_about(subject, seat.vocabulary, self.budget.profile)
-                hits: list[Program] = []
-
-                def shows(program: Program, seat: Seat = seat, hits: list[Program] = hits) -> bool:
-                    found, damaged = seat.arena.run([program])
-                    if found or damaged:
-                        hits.append(program)
-                    return False
-
-                smallest_program(
-                    programs, shows, number=1, tries=10, database=DirectoryBasedExampleDatabase(place), only_stored=True
+                found = smallest_program(
+                    programs,
+                    lambda program: any(seat.arena.run([program])),
+                    number=1,
+                    tries=_TRIES,
+                    database=DirectoryBasedExampleDatabase(place),
+                    only_stored=True,
                 )
-                self._run(seat, hits)
+                self._run(seat, [found] if found is not None else [])
                 yield self.tally
 
     def _batches(self, seat: Seat, attempts: int, enough: Callable[[], bool]) -> Iterator[Tally]:
@@ -125,6 +125,9 @@ class Hunt:
         if not subjects:
             return
         self._first_calls(seat)
+        self._run(seat, list(obvious_reads(seat.vocabulary)))
+        if self.budget.obvious:
+            self._run(seat, list(obvious_writes(seat.vocabulary)))
         self._run(seat, self._endings(seat))
         start = self.tally.attempts
         turn = 0
@@ -308,7 +311,8 @@ class Hunt:
         named += [*line.relations, line.subject] if len(line.relations) > 1 or line.shape != "select" else []
         for name in dict.fromkeys(named):
             noun = seat.vocabulary.noun(name)
-            suspicion = seat.arena.suspicion(_select_all(noun), world) if noun is not None else None
+            program = Program(lines=(everything(noun),)) if noun is not None else program
+            suspicion = seat.arena.suspicion(program, world) if noun is not None else None
             if noun is not None and suspicion is not None:
                 smaller = seat.arena.suspicion(suspicion.program, narrowed(seat, suspicion.program, world))
                 return self._as_catch(smaller or suspicion)
@@ -392,7 +396,3 @@ def _alias_of(program: Program, root: Root, line: Line) -> tuple[object, ...]:
 
 def _size(program: Program) -> tuple[int, int, int]:
     return (len(program.lines), len(program.variation.settings), len(program.text))
-
-
-def _select_all(noun: Noun) -> Program:
-    return Program(lines=(everything(noun),))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from tenantproof.core.catalog import Argument, Column, Function, Relation, RelationKind
+from tenantproof.core.catalog import Argument, Column, ConstraintKind, Function, Relation, RelationKind
 from tenantproof.core.model import Persona, QName
 from tenantproof.core.report import Gap
 from tenantproof.core.world import Draft, Key
@@ -23,6 +24,7 @@ from tenantproof.properties.border import Border, Side
 _LONGEST = 120
 _RANDOM_LENGTH = 20
 _MOST = 12
+_MOST_ALIEN = 4
 _NOT_AN_ARGUMENT = frozenset("otv")
 _JSON_KEYS = re.compile(r"->>?\s*'([A-Za-z_][\w]*)'")
 _WORDS_SAID = re.compile(r"'([A-Za-z][\w .-]{0,40})'")
@@ -145,6 +147,8 @@ class Lexicon:
             links=tuple(_links(relation)),
             uniques=tuple(index.columns for index in relation.indexes if index.unique and "" not in index.columns),
             drafts=tuple(draft.values for draft in self._own_drafts(border, relation.name)),
+            copies=tuple(self._copies(border, relation, words)),
+            alien=tuple(draft.values for draft in self._alien_drafts(border, relation.name))[:_MOST_ALIEN],
             view=relation.kind in (RelationKind.VIEW, RelationKind.MATVIEW),
         )
 
@@ -166,6 +170,12 @@ class Lexicon:
             values = replace(values, known=_wrapped(alike.known), guessable=_wrapped(alike.guessable))
         unique = {name for index in relation.indexes if index.unique for name in index.columns}
         linked = {name for key in relation.foreign_keys for name in key.columns}
+        linked |= {
+            name
+            for constraint in relation.constraints
+            if constraint.kind is ConstraintKind.EXCLUSION
+            for name in constraint.columns
+        }
         return Word(
             name=column.name,
             type=column.type,
@@ -182,6 +192,23 @@ class Lexicon:
             inside = draft.tenant in border.own_tenants or (draft.tenant is None and draft.owner is not None)
             if draft.replaces is None and inside and mine:
                 yield draft
+
+    def _alien_drafts(self, border: Border, name: QName) -> Iterator[Draft]:
+        """Rows of other tenants, those that name the persona as their owner first."""
+        drafts = [draft for draft in self._plan.manifest.drafts.get(name, ()) if draft.replaces is None]
+        foreign = [draft for draft in drafts if draft.tenant is not None and draft.tenant not in border.own_tenants]
+        return iter(sorted(foreign, key=lambda draft: draft.owner != border.persona.user_id))
+
+    def _copies(self, border: Border, relation: Relation, words: Mapping[str, Word]) -> Iterator[dict[str, str]]:
+        """The guessable values of some rows of others, in the columns of unique and exclusion constraints."""
+        told = [name for name, word in words.items() if word.keyed and word.values.guessable]
+        facts = self._facts.rows.get(relation.name, ())
+        foreign = (fact for fact in facts if border.side(relation.name, fact.row) is Side.FOREIGN)
+        for fact in itertools.islice(foreign, _MOST_ALIEN):
+            values = dict(zip(self._facts.relations[relation.name].column_names, fact.values, strict=True))
+            copied = {name: value for name in told if (value := values[name]) is not None}
+            if len(copied) > 1:
+                yield copied
 
     def _verb(self, function: Function, entries: Mapping[QName, Mapping[str, _Entry]]) -> Verb:
         keys = tuple(dict.fromkeys(_JSON_KEYS.findall(function.source)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tenantproof.channels.matrix.membership import has_role
-from tenantproof.core.model import Command, Persona, PersonaKind, QName
+from tenantproof.core.model import Persona, PersonaKind, QName
 from tenantproof.core.world import Key
 from tenantproof.engine.interference.arena import Arena, Tally, learn_oids
 from tenantproof.engine.interference.elsewhere import Builder, Elsewhere, famous_keys, refreshes
@@ -117,18 +117,20 @@ class Seat:
         return tuple(found)
 
     @cached_property
-    def telling(self) -> frozenset[str]:
-        """Texts that stand in rows of others and in none that the persona is entitled to."""
-        others: set[str] = set()
-        own: set[str] = set()
+    def telling(self) -> Mapping[Side, frozenset[str]]:
+        """Texts that stand in rows of others (or in rows withheld inside the own tenant) and in no row that is open."""
+        found: dict[Side, set[str]] = {side: set() for side in Side}
         for name, facts in self.scene.facts.rows.items():
-            texts = [column.name for column in self.scene.facts.relations[name].columns if column.category in "SU"]
-            places = [self.scene.facts.relations[name].column_names.index(text) for text in texts]
+            columns = self.scene.facts.relations[name].columns
+            places = [place for place, column in enumerate(columns) if column.category in "SU"]
             for fact in facts:
-                foreign = self.border.side(name, fact.row, Command.SELECT) is Side.FOREIGN
-                values = {value for place in places if (value := fact.values[place]) and len(value) >= _TELLING}
-                (others if foreign else own).update(values)
-        return frozenset(others - own)
+                values = (fact.values[place] for place in places)
+                found[self.border.side(name, fact.row)].update(v for v in values if v and len(v) >= _TELLING)
+        own, inside = found[Side.MINE], found[Side.INSIDE]
+        return {
+            Side.FOREIGN: frozenset(found[Side.FOREIGN] - own - inside),
+            Side.INSIDE: frozenset(inside - own),
+        }
 
     @cached_property
     def canaries(self) -> tuple[str, ...]:

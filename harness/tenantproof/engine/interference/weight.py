@@ -19,6 +19,7 @@ from tenantproof.engine.interference.catch import Catch, Mechanism, Root
 from tenantproof.engine.interference.elsewhere import Elsewhere
 from tenantproof.engine.interference.scene import Scene, Seat
 from tenantproof.engine.interference.secrets import is_secret, is_unguessable
+from tenantproof.properties.border import Side
 
 
 class Weight(enum.IntEnum):
@@ -81,7 +82,7 @@ def _can_be_guessed(scene: Scene, world: Elsewhere) -> bool:
 def weight_of(seat: Seat, catch: Catch) -> Weight:
     """What the persona learns by a difference."""
     pair = _pair(catch)
-    if shows_content(seat, catch.program, pair):
+    if shows_content(seat, catch.program, pair, inside=catch.world is not None and catch.world.inside):
         return Weight.CONTENT
     if catch.world is not None and catch.world.targets:
         return Weight.FACT if _can_be_guessed(seat.scene, catch.world) else Weight.NOTHING
@@ -109,17 +110,21 @@ def _pair(catch: Catch) -> tuple[Observation, Observation]:
     return catch.first[catch.at], catch.second[catch.at]
 
 
-def shows_content(seat: Seat, program: Program, observations: Iterable[Observation]) -> bool:
-    """Whether text of others stands in what was perceived, and did not stand in what was asked."""
+def shows_content(seat: Seat, program: Program, observations: Iterable[Observation], *, inside: bool) -> bool:
+    """Whether text of others stands in what was perceived, and did not stand in what was asked.
+
+    With *inside*, others are those of the own tenant whose rows the scenario withholds.
+    """
     asked = program.text + str(program.variation.settings)
+    telling = seat.telling[Side.INSIDE if inside else Side.FOREIGN]
     for observation in observations:
         for text in _texts(observation):
             if any(mark in text and mark not in asked for mark in seat.canaries):
                 return True
-            if text in seat.telling and text not in asked:
+            if text in telling and text not in asked:
                 return True
         said = " ".join((observation.message, observation.detail, observation.hint, *observation.notices))
-        if any(text in said and text not in asked for text in seat.telling if len(said) > len(text)):
+        if any(text in said and text not in asked for text in telling if len(said) > len(text)):
             return True
     return False
 
