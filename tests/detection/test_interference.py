@@ -47,7 +47,9 @@ def test_the_leak_is_found_and_replayed(fixture: Path) -> None:
     report = check(fixture / "leaky.tenancy.yaml", attempts=ATTEMPTS, then=replay)
 
     assert exit_code(report) == 1
-    (said,) = {line[len("-- object: ") :] for line in (fixture / "leaky.sql").read_text().splitlines()[:4] if "object:" in line}
+    (said,) = {
+        line[len("-- object: ") :] for line in (fixture / "leaky.sql").read_text().splitlines()[:4] if "object:" in line
+    }
     if fixture.name not in ONLY_NOTICES:
         assert shown
         assert all("LEAK" in output for output in shown.values()), said

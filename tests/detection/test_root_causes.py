@@ -30,7 +30,9 @@ def test_a_role_that_bypasses_row_level_security_is_one_finding(tmp_path: Path) 
     assert finding.cause == "role-bypasses-rls"
     assert finding.severity is Severity.CRITICAL
     assert len(finding.objects) > 10
-    assert check(SCENARIO, attempts=0).findings == (), "the patch must not have reached the cluster that other runs share"
+    assert check(SCENARIO, attempts=0).findings == (), (
+        "the patch must not have reached the cluster that other runs share"
+    )
 
 
 def test_a_broken_helper_is_one_finding_and_names_the_function(tmp_path: Path) -> None:

@@ -158,7 +158,13 @@ def test_channels_are_documented(channel: str) -> None:
 def test_all_sections_are_channels() -> None:
     """There is no section on a channel that is gone."""
     assert re.findall(r"^## (.+)$", CATALOGUE, re.MULTILINE) == re.findall(r"^\| \[`(.+?)`\]", CATALOGUE, re.MULTILINE)
-    assert set(re.findall(r"^## (.+)$", CATALOGUE, re.MULTILINE)) == {*IDS, CONFIDENTIALITY, INTEGRITY, SEQUENCE, "MEMBER-LIFE"}
+    assert set(re.findall(r"^## (.+)$", CATALOGUE, re.MULTILINE)) == {
+        *IDS,
+        CONFIDENTIALITY,
+        INTEGRITY,
+        SEQUENCE,
+        "MEMBER-LIFE",
+    }
 
 
 @pytest.mark.parametrize("channel", list(CHANNELS))

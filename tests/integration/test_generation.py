@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time
+from typing import cast
 
 import psycopg
 import pytest
@@ -20,14 +20,15 @@ from tenantproof.api import check
 from tenantproof.catalog.inference import infer_tenancy
 from tenantproof.catalog.introspection import introspect
 from tenantproof.core.attempt import Observation
-from tenantproof.core.finding import Verdict
-from tenantproof.core.model import Scenario
+from tenantproof.core.catalog import Constraint, ConstraintKind, Relation, RelationKind, Trigger
+from tenantproof.core.finding import Severity, Verdict
+from tenantproof.core.model import QName, Scenario
 from tenantproof.core.ports import Handle
 from tenantproof.core.program import Answer, Line, Program
 from tenantproof.core.report import Report
 from tenantproof.core.seeds import DEFAULT_SEED
 from tenantproof.engine.consulted import consulted_by
-from tenantproof.engine.interference.arena import Tally
+from tenantproof.engine.interference.arena import Tally, relation_parents
 from tenantproof.engine.interference.hunt import Budget, Hunt
 from tenantproof.engine.interference.scene import Scene, Seat, set_up
 from tenantproof.engine.plan import Plan
@@ -35,10 +36,12 @@ from tenantproof.engine.replay import timeless
 from tenantproof.engine.scripts import as_observer, as_persona
 from tenantproof.engine.wire import Script, Wire
 from tenantproof.generation.programs import Profile, programs_about
+from tenantproof.generation.vocabulary import Noun, Verb
 from tenantproof.identity.personas import personas, without_dual
 from tenantproof.identity.sessions import identify
 from tenantproof.identity.signing import Signer
 from tenantproof.properties.confidentiality import interference
+from tenantproof.properties.integrity import Hanging
 from tenantproof.scenario import load_scenario
 from tenantproof.seeding import can_hold_dual, read_world
 from tenantproof.seeding import seed as seed_world
@@ -47,6 +50,7 @@ from tenantproof.targets.embedded import EmbeddedTarget
 ROOT = Path(__file__).parents[2]
 SAAS = ROOT / "scenarios" / "workflow_saas.tenancy.yaml"
 STRANGERS = ROOT / "fixtures" / "strangers"
+NUMBERED = STRANGERS / "numbered" / "numbered_full.tenancy.yaml"
 SMALL = Path(__file__).parent / "small_app" / "app.tenancy.yaml"
 BAD = Path(__file__).parent / "bad_input" / "bad.tenancy.yaml"
 
@@ -106,10 +110,9 @@ def scene_of(path: Path) -> Iterator[Scene]:
         yield set_up(wire, plan)
 
 
-def drawn(seat: Seat, profile: Profile, examples: int) -> list[Line]:
-    """Every line of the programs drawn about every subject that the persona can speak of."""
+def drawn(seat: Seat, subjects: Sequence[Noun | Verb], profile: Profile, examples: int) -> list[Line]:
+    """Every line of the programs drawn about these subjects."""
     lines: dict[str, Line] = {}
-    subjects = seat.vocabulary.subjects
     programs = st.tuples(*(programs_about(subject, seat.vocabulary, profile) for subject in subjects))
 
     @seed(DEFAULT_SEED)
@@ -144,21 +147,23 @@ def sits_down(scene: Scene, seat: Seat) -> None:
 
 
 @pytest.mark.parametrize(
-    "path",
+    ("path", "examples"),
     [
-        SAAS,
-        *(STRANGERS / name for name in ("quoted/quoted_full.tenancy.yaml", "numbered/numbered_full.tenancy.yaml")),
-        *(STRANGERS / name for name in ("guc/guc_full.tenancy.yaml", "setof/setof_full.tenancy.yaml")),
+        (SAAS, 3),
+        (NUMBERED, 15),
+        (STRANGERS / "quoted" / "quoted_full.tenancy.yaml", 15),
+        (STRANGERS / "guc" / "guc_full.tenancy.yaml", 15),
+        (STRANGERS / "setof" / "setof_full.tenancy.yaml", 15),
     ],
-    ids=lambda path: path.name.partition(".")[0],
+    ids=lambda given: given.name.partition(".")[0] if isinstance(given, Path) else "",
 )
-def test_every_statement_of_every_program_can_be_said(path: Path) -> None:
+def test_every_statement_of_every_program_can_be_said(path: Path, examples: int) -> None:
     with scene_of(path) as scene:
         for persona in scene.cast:
             seat = Seat(scene, persona, Tally())
             sits_down(scene, seat)
             for profile in Profile:
-                wrong = missaid(seat, drawn(seat, profile, examples=15))
+                wrong = missaid(seat, drawn(seat, seat.vocabulary.subjects, profile, examples))
                 assert not wrong, in_words(wrong)
 
 
@@ -215,8 +220,9 @@ def hunted(path: Path, attempts: int) -> tuple[list[Heard], Tally]:
     with (
         seeded(path) as (handle, plan),
         psycopg.connect(handle.conninfo, autocommit=True) as connection,
-        Recorder(connection) as wire,
+        Recorder(connection) as entered,
     ):
+        wire = cast(Recorder, entered)
         wire.prepare(())
         hunt = Hunt(set_up(wire, plan), Budget(attempts=4 * attempts, seed=DEFAULT_SEED))
         for persona in hunt.scene.cast:
@@ -227,11 +233,11 @@ def hunted(path: Path, attempts: int) -> tuple[list[Heard], Tally]:
         return wire.heard, hunt.tally
 
 
-@pytest.mark.parametrize("path", [SMALL, SAAS], ids=["small_app", "workflow_saas"])
-def test_the_same_seed_says_and_hears_the_same_on_another_database(path: Path) -> None:
-    (heard, tally), (heard_again, tally_again) = (hunted(path, 400) for _ in range(2))
+@pytest.mark.parametrize(("path", "attempts"), [(SMALL, 400), (SAAS, 200)], ids=["small_app", "workflow_saas"])
+def test_the_same_seed_says_and_hears_the_same_on_another_database(path: Path, attempts: int) -> None:
+    (heard, tally), (heard_again, tally_again) = (hunted(path, attempts) for _ in range(2))
 
-    assert tally.attempts > 300
+    assert tally.attempts >= attempts
     for one, two in zip(heard, heard_again, strict=False):
         assert one.script == two.script
         told = interference(one.first, two.first, (one.again,))
@@ -239,10 +245,6 @@ def test_the_same_seed_says_and_hears_the_same_on_another_database(path: Path) -
     assert len(heard) == len(heard_again)
     assert tally == tally_again
 
-
-SEQUENCES = frozenset({"auth.refresh_tokens_id_seq"})
-"""What 5,000 attempts on workflow_saas may leave behind: PostgreSQL does not roll sequences back
-(docs: "Sequence Manipulation Functions")."""
 
 _SETVAL = re.compile(r"^SELECT pg_catalog\.setval\('([^']+)', (\d+), (?:true|false)\);$", re.MULTILINE)
 
@@ -255,23 +257,190 @@ def dump(handle: Handle) -> tuple[str, Mapping[str, str]]:
     return _SETVAL.sub("", done.stdout), {found[1]: found[0] for found in _SETVAL.finditer(done.stdout)}
 
 
-def test_a_search_leaves_the_database_as_it_was_but_for_sequences() -> None:
-    with seeded(SAAS) as (handle, plan):
+@pytest.mark.parametrize(
+    ("path", "attempts", "moving"),
+    [(SAAS, 5000, set()), (BAD, 300, {"public.computed_id_seq", "public.computed_serial_no_seq"})],
+    ids=["workflow_saas", "bad_input"],
+)
+def test_a_search_leaves_the_database_as_it_was_but_for_sequences(path: Path, attempts: int, moving: set[str]) -> None:
+    """PostgreSQL does not roll sequences back (docs: "Sequence Manipulation Functions"): *moving* are those."""
+    with seeded(path) as (handle, plan):
         before, sequences = dump(handle)
         with psycopg.connect(handle.conninfo, autocommit=True) as connection, Wire(connection) as wire:
             wire.prepare(())
-            hunt = Hunt(set_up(wire, plan), Budget(attempts=6000, seed=DEFAULT_SEED))
-            for _ in hunt.sweep(lambda: hunt.tally.attempts >= 5000):
+            hunt = Hunt(set_up(wire, plan), Budget(attempts=2 * attempts, seed=DEFAULT_SEED))
+            for _ in hunt.sweep(lambda: hunt.tally.attempts >= attempts):
                 pass
         after, moved = dump(handle)
 
-    assert hunt.tally.attempts >= 5000
-    assert hunt.tally.passed > 1000
+    assert hunt.tally.attempts >= attempts
+    assert hunt.tally.passed > attempts / 4
     assert before == after
     assert moved.keys() == sequences.keys()
-    assert {name for name in moved if moved[name] != sequences[name]} == SEQUENCES
+    assert {name for name in moved if moved[name] != sequences[name]} == moving
 
 
-def missaid_of(found: Mapping[Line, Observation], *names: str) -> str:
-    """In words, those about the relations and functions of these names; all where none is given."""
-    return in_words({line: said for line, said in found.items() if not names or line.subject.name in names})
+@pytest.fixture(scope="module")
+def bad_report() -> Report:
+    return check(BAD, attempts=1000)
+
+
+def test_bad_input_ends_with_a_report_and_no_alarm(bad_report: Report) -> None:
+    assert not bad_report.gating(Severity.MEDIUM)
+    assert bad_report.search is not None
+    assert bad_report.search.attempts >= 1000
+    assert bad_report.search.passed > bad_report.search.failed
+
+
+NOT_CALLED = {
+    "calls_dblink": "dblink",
+    "calls_dblink_by_text": "dblink",
+    "calls_another": "in public.calls_dblink",
+    'Calls In "Quotes"': "sleeps",
+    "calls_in_quotes": "sleeps",
+    "forgets": "prepared",
+    "sleeps": "sleeps",
+    "sets_a_sequence": "sequence",
+    "makes_a_large_object": "large objects",
+    "sends": "HTTP",
+    "locks": "session locks",
+    "commits": "procedure",
+    "takes_anything_and_many": "internal",
+}
+GIVEN_UP = {  # the function hangs(), not the table of that name
+    "hangs": "statement timeout",
+    "hangs_on_others": "statement timeout",
+    "recurses": "stack depth",
+    "floods": "100000 rows",
+}
+
+
+@pytest.mark.parametrize(("name", "word"), [*NOT_CALLED.items(), *GIVEN_UP.items()])
+def test_what_was_not_called_or_given_up_is_named_with_the_reason(bad_report: Report, name: str, word: str) -> None:
+    reasons = [gap.reason for gap in bad_report.gaps if gap.object.partition("(")[0] == f"public.{name}"]
+    assert len(reasons) == 1
+    assert word in reasons[0]
+
+
+def test_all_other_functions_are_called(bad_report: Report) -> None:
+    named = {gap.object.partition("(")[0].removeprefix("public.") for gap in bad_report.gaps}
+    assert named == NOT_CALLED.keys() | GIVEN_UP.keys()
+
+
+def test_a_table_is_not_left_out_for_a_function_of_its_name(bad_report: Report) -> None:
+    assert "public.hangs()" in {gap.object for gap in bad_report.gaps}
+    assert "public.hangs" not in {gap.object for gap in bad_report.gaps}
+
+
+def timed_out(subject: str, *, called: bool) -> tuple[Program, Answer]:
+    line = Line(sql="SELECT 1", shape="x", subject=QName("public", subject), calls=called)
+    return Program(lines=(line,)), (Observation(sqlstate="57014", message="statement timeout"),)
+
+
+def test_a_subject_is_given_up_when_it_hangs_again() -> None:
+    """Once may be the machine's fault."""
+    tally = Tally()
+    tally.count(*timed_out("hangs", called=True))
+    tally.count(*timed_out("hangs", called=False))
+    assert not tally.slow
+    tally.count(*timed_out("hangs", called=True))
+    assert tally.slow.keys() == {(QName("public", "hangs"), True)}
+
+
+def test_tables_around_the_bad_ones_are_isolated_and_the_bad_ones_say_why(bad_report: Report) -> None:
+    for cell in bad_report.cells:
+        if cell.object in ("public.teams", "public.drafts", "public.oddities", "public.computed"):
+            assert cell.verdict is Verdict.ISOLATED, cell
+        if cell.verdict in (Verdict.UNTESTED, Verdict.ERROR):
+            assert cell.reason, cell
+    unfilled = {str(found.relation) for found in bad_report.unseeded}
+    assert "public.impossible" in unfilled
+
+
+ODD = ("oddities", "drafts")
+"""Tables that are asked more often: columns without an equality, money, a partial unique index."""
+
+
+@pytest.fixture(scope="module")
+def missaid_in_bad_input() -> Iterator[Mapping[Line, Observation]]:
+    with scene_of(BAD) as scene:
+        seat = Seat(scene, next(who for who in scene.cast if who.name == "acme.admin"), Tally())
+        sits_down(scene, seat)
+        everything = seat.vocabulary.subjects
+        odd = [subject for subject in everything if subject.name.name in ODD]
+        lines = [line for profile in Profile for line in drawn(seat, everything, profile, examples=40)]
+        lines += drawn(seat, odd, Profile.SQL, examples=300)
+        yield missaid(seat, [line for line in lines if line.subject.name not in GIVEN_UP])
+
+
+def test_odd_signatures_types_and_names_can_be_spoken_of(missaid_in_bad_input: Mapping[Line, Observation]) -> None:
+    assert not missaid_in_bad_input, in_words(missaid_in_bad_input)
+
+
+ODD_TABLES = {
+    "no column": "create table public.nothing ();",
+    "a number with a prefix": """
+create sequence public.numbers;
+alter table public.notes add number text not null default 'INV-' || nextval('public.numbers');
+grant usage on sequence public.numbers to authenticated;
+""",
+}
+
+
+@pytest.mark.parametrize("name", ODD_TABLES)
+def test_odd_tables_do_not_end_the_check(tmp_path: Path, name: str) -> None:
+    (tmp_path / "odd.sql").write_text(ODD_TABLES[name])
+    assert not check(SMALL, patches=[tmp_path / "odd.sql"], attempts=100).gating(Severity.MEDIUM)
+
+
+WRECKS = """
+create function public.wrecks_others() returns void language sql security definer as $$
+  update public.notes set body = body || '!' $$;
+"""
+FORGETS = """
+create function public.forgets() returns void language plpgsql as $$ begin execute 'deal' || 'locate all'; end $$;
+"""
+"""In words that cannot be read from its text: it is called, and the arena has to prepare its question anew."""
+
+
+@pytest.mark.parametrize("forgets", ["", FORGETS], ids=["", "deallocate all"])
+def test_damage_is_seen_whatever_a_function_does_to_the_session(tmp_path: Path, forgets: str) -> None:
+    (tmp_path / "odd.sql").write_text(WRECKS + forgets)
+    report = check(SMALL, patches=[tmp_path / "odd.sql"], attempts=300)
+    assert "public.wrecks_others" in {finding.object for finding in report.findings}
+    assert "public.forgets" not in {gap.object.partition("(")[0] for gap in report.gaps}
+
+
+def relation(*, parent: QName | None = None, triggers: bool = False) -> Relation:
+    key = Constraint(name="k", kind=ConstraintKind.FOREIGN, columns=("a",), definition="", references=parent)
+    fires = Trigger(
+        name="t",
+        timing="AFTER",
+        events=("UPDATE",),
+        row=True,
+        function=QName("public", "f"),
+        enabled=True,
+        definition="",
+    )
+    return Relation(
+        name=QName("public", "notes"),
+        kind=RelationKind.TABLE,
+        owner="postgres",
+        rls=True,
+        force_rls=False,
+        columns=(),
+        constraints=(key,) if parent else (),
+        triggers=(fires,) if triggers else (),
+    )
+
+
+@pytest.mark.parametrize(
+    ("parent", "triggers", "tangled"),
+    [(None, False, False), ("orgs", False, False), ("notes", False, True), (None, True, True), ("orgs", True, True)],
+)
+def test_a_relation_is_tangled_by_triggers_and_by_referring_to_itself(
+    parent: str | None, triggers: bool, tangled: bool
+) -> None:
+    name = QName("public", parent) if parent else None
+    found = relation_parents(relation(parent=name, triggers=triggers))
+    assert found == Hanging(parents=frozenset({name} if name else ()), tangled=tangled)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -26,6 +27,12 @@ TAKEN = Observation(
 
 def rows(*found: tuple[str | None, ...]) -> Observation:
     return Observation(rows=found, count=len(found))
+
+
+def saying(observation: Observation, word: str, text: str) -> Observation:
+    """The same with another text in one of its fields."""
+    changed: dict[str, Any] = {word: text}
+    return replace(observation, **changed)
 
 
 def told(first: Answer, second: Answer, *again: Answer) -> bool:
@@ -96,7 +103,7 @@ def test_the_difference_names_the_first_line_that_tells(one: Answer, two: Answer
 
 @pytest.mark.parametrize("word", WORDS)
 def test_every_field_of_a_refusal_tells(word: str) -> None:
-    other = replace(TAKEN, **{word: "something else"})
+    other = saying(TAKEN, word, "something else")
     assert told((TAKEN,), (other,))
     assert told((other,), (TAKEN,))
 
@@ -149,10 +156,10 @@ def test_a_column_whose_rows_only_change_places_is_steady() -> None:
 
 @pytest.mark.parametrize("word", WORDS)
 def test_an_unsteady_text_is_masked_and_the_others_still_tell(word: str) -> None:
-    again, second = replace(TAKEN, **{word: "noise"}), replace(TAKEN, **{word: "other noise"})
+    again, second = saying(TAKEN, word, "noise"), saying(TAKEN, word, "other noise")
     assert not told((TAKEN,), (second,), (again,))
     other = next(name for name in WORDS if name != word)
-    assert told((TAKEN,), (replace(second, **{other: "learned"}),), (again,))
+    assert told((TAKEN,), (saying(second, other, "learned"),), (again,))
 
 
 def test_unsteady_notices_are_masked_and_rows_still_tell() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -28,7 +29,7 @@ from tenantproof.core.model import (
 from tenantproof.core.world import Row
 from tenantproof.oracle.entitlement import Oracle
 from tenantproof.properties.border import Border
-from tenantproof.properties.integrity import Breach, Ranks, breaches
+from tenantproof.properties.integrity import Breach, Hanging, Ranks, breaches
 
 NOTES, AUDIT, INBOX, MEMBERS = (QName("public", name) for name in ("notes", "audit", "inbox", "members"))
 IDS = {"acme": "a", "globex": "g"}
@@ -39,7 +40,12 @@ ANON = Persona(name="anon", kind=PersonaKind.ANON)
 BY_BOTH = Tenancy(tenant=Locator(path=("org_id",)), owner=Locator(path=("user_id",)))
 TENANCY = {NOTES: BY_BOTH, AUDIT: BY_BOTH, MEMBERS: BY_BOTH, INBOX: Tenancy(owner=Locator(path=("user_id",)))}
 RANKS = {MEMBERS: Ranks(flags=("owner", "admin", "member"))}
-TEAMS = {"me": frozenset("a"), "colleague": frozenset("a"), "them": frozenset("g"), "theirs": frozenset("g")}
+TEAMS: Mapping[str | None, frozenset[str]] = {
+    "me": frozenset("a"),
+    "colleague": frozenset("a"),
+    "them": frozenset("g"),
+    "theirs": frozenset("g"),
+}
 """Two people in each tenant."""
 
 MINE, COLLEAGUES, THEIRS = (
@@ -87,7 +93,7 @@ def done(
     by: Border | None = None,
     memberships: Mapping[QName, Ranks] | None = None,
 ) -> list[Breach]:
-    return breaches(by or border(), [change], direct or {}, memberships or {})
+    return breaches(by or border(), [change], direct or {}, memberships or {}, {})
 
 
 def directly(change: Change, by: Border | None = None) -> list[Breach]:
@@ -224,6 +230,66 @@ def test_to_anon_rows_of_every_tenant_are_foreign(kind, relation: QName, row: Ro
     assert breach.crosses
 
 
+TANGLED = {NOTES: Hanging(tangled=True)}
+UNDER_NOTES = {INBOX: Hanging(parents=frozenset({NOTES}))}
+LETTER = Row(key=("1",), owner="them")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("hanging", "excused"), [({}, False), (TANGLED, True), ({AUDIT: TANGLED[NOTES]}, False)])
+def test_a_row_goes_along_with_a_right_one_only_where_the_relation_is_tangled(
+    kind, hanging: Mapping[QName, Hanging], excused: bool
+) -> None:
+    strict, told = border(lines=own_only(NOTES)), [kind(MINE), kind(COLLEAGUES)]
+    found = breaches(strict, told, {NOTES: told[0].command}, {}, hanging)
+    assert [breach.row for breach in found] == ([] if excused else [COLLEAGUES])
+
+
+def test_a_row_goes_along_with_none_but_right_ones() -> None:
+    strict = border(lines=own_only(NOTES))
+    other = Row(key=("other",), tenant="a", owner="colleague")
+    assert len(breaches(strict, [updated(COLLEAGUES), updated(other)], {NOTES: Command.UPDATE}, {}, TANGLED)) == 2
+
+
+def test_a_row_goes_along_inside_one_tenant_only() -> None:
+    """Somebody of both tenants, who may write to own rows alone."""
+    members = (*ME.memberships, Member(tenant="globex", role="member"))
+    both = border(replace(ME, memberships=members), lines=own_only(NOTES))
+    (breach,) = breaches(both, [updated(MINE), updated(THEIRS)], {NOTES: Command.UPDATE}, {}, TANGLED)
+    assert breach.row == THEIRS
+    assert not breach.crosses
+
+
+def test_no_right_change_excuses_another_tenants_row_or_a_gained_role() -> None:
+    crossing = [updated(MINE), updated(THEIRS)]
+    assert len(breaches(border(), crossing, {NOTES: Command.UPDATE}, {}, TANGLED)) == 1
+    promoted = updated(member("a", "member"), member("a", "owner"), relation=MEMBERS)
+    told = [updated(member("a", "member", "colleague"), relation=MEMBERS), promoted]
+    (breach,) = breaches(border(), told, {MEMBERS: Command.UPDATE}, RANKS, {MEMBERS: Hanging(tangled=True)})
+    assert breach.raised
+
+
+@pytest.mark.parametrize(
+    ("hurt", "beside", "hanging", "excused"),
+    [
+        (deleted(LETTER, INBOX), deleted(MINE), UNDER_NOTES, True),
+        (deleted(LETTER, INBOX), deleted(MINE), {}, False),
+        (deleted(LETTER, INBOX), deleted(MINE), {INBOX: Hanging(parents=frozenset({AUDIT}))}, False),
+        (deleted(LETTER, INBOX), updated(MINE), UNDER_NOTES, False),
+        (deleted(LETTER, INBOX), deleted(THEIRS), UNDER_NOTES, False),
+        (updated(LETTER, relation=INBOX), deleted(MINE), UNDER_NOTES, False),
+        (deleted(THEIRS, AUDIT), deleted(MINE), {AUDIT: UNDER_NOTES[INBOX]}, False),
+    ],
+    ids=["hangs", "does not", "on another", "not deleted", "not rightly", "changed", "another tenant's"],
+)
+def test_a_strangers_row_goes_only_with_the_right_deletion_of_what_it_hangs_on(
+    hurt: Change, beside: Change, hanging: Mapping[QName, Hanging], excused: bool
+) -> None:
+    for order in ([hurt, beside], [beside, hurt]):
+        found = breaches(border(), order, {NOTES: beside.command}, {}, hanging)
+        assert (hurt not in [breach.change for breach in found]) == excused
+
+
 owners = st.sampled_from([None, "me", "colleague", "them", "nobody"])
 anybodys = st.builds(Row, key=st.tuples(st.sampled_from("12")), tenant=st.sampled_from([None, "a", "g"]), owner=owners)
 relations = st.sampled_from(sorted(TENANCY))
@@ -231,14 +297,36 @@ changes = st.builds(
     Change, relation=relations, before=st.none() | anybodys, after=st.none() | anybodys, rewritten=st.booleans()
 ).filter(lambda change: change.before or change.after)
 directs = st.dictionaries(relations, st.sampled_from([Command.INSERT, Command.UPDATE, Command.DELETE]), max_size=2)
+hangs = st.builds(Hanging, parents=st.frozensets(relations, max_size=2), tangled=st.booleans())
+hangings = st.dictionaries(relations, hangs, max_size=4)
+
+
+def by_themselves(many: list[Change], direct: dict[QName, Command], hanging: dict[QName, Hanging]) -> list[Breach]:
+    return [breach for change in many for breach in breaches(border(), [change], direct, RANKS, hanging)]
+
+
+@given(st.lists(changes, max_size=5), directs, hangings)
+def test_each_breach_is_one_by_itself(
+    many: list[Change], direct: dict[QName, Command], hanging: dict[QName, Hanging]
+) -> None:
+    alone = by_themselves(many, direct, hanging)
+    assert all(breach in alone for breach in breaches(border(), many, direct, RANKS, hanging))
 
 
 @given(st.lists(changes, max_size=5), directs)
-def test_each_change_is_judged_by_itself(many: list[Change], direct: dict[QName, Command]) -> None:
-    together = breaches(border(), many, direct, RANKS)
-    assert together == [breach for change in many for breach in breaches(border(), [change], direct, RANKS)]
-    assert len(together) <= len(many)
-    assert {id(breach.change) for breach in together} <= {id(change) for change in many}
+def test_where_nothing_hangs_on_anything_nothing_is_excused(many: list[Change], direct: dict[QName, Command]) -> None:
+    assert breaches(border(), many, direct, RANKS, {}) == by_themselves(many, direct, {})
+
+
+@given(st.lists(changes, max_size=5), directs, hangings)
+def test_company_never_excuses_what_crosses_to_a_tenant_or_raises(
+    many: list[Change], direct: dict[QName, Command], hanging: dict[QName, Hanging]
+) -> None:
+    together = breaches(border(), many, direct, RANKS, hanging)
+    alone = by_themselves(many, direct, hanging)
+    assert [b for b in together if b.raised or b.row.tenant == "g"] == [
+        b for b in alone if b.raised or b.row.tenant == "g"
+    ]
 
 
 @given(changes, directs)
@@ -246,11 +334,11 @@ def test_a_row_of_another_tenant_is_never_touched_in_silence(change: Change, dir
     """Whatever else happened: a row that was another tenant's before is a breach (notes have a tenant)."""
     before = change.before
     if before is not None and before.tenant == "g" and change.relation != INBOX:
-        assert breaches(border(), [change], direct, {})
+        assert breaches(border(), [change], direct, {}, {})
 
 
 @given(changes, directs)
 def test_what_stays_mine_is_never_a_breach(change: Change, direct: dict[QName, Command]) -> None:
     states = [row for row in (change.before, change.after) if row is not None]
     if all(row.tenant == "a" and row.owner == "me" for row in states):
-        assert breaches(border(), [change], direct, {}) == []
+        assert breaches(border(), [change], direct, {}, {}) == []

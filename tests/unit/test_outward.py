@@ -54,6 +54,8 @@ OUTWARD = {
     "perform pg_sleep(1);": "sleeps",
     "perform pg_sleep_for('1 second');": "sleeps",
     "perform setval('t_id_seq', 1);": "sequence",
+    "execute 'deallocate all';": "prepared",
+    "discard all;": "prepared",
     "perform cron.schedule('x', '* * * * *', 'select 1');": "jobs",
     "perform pgmq.send('q', '{}');": "queue",
     "perform vault.create_secret('x');": "vault",
@@ -70,6 +72,8 @@ HARMLESS = [
     "-- never calls dblink('x')\nselect 1;",
     "/* pg_sleep(9)\n setval('x', 1) */ select 1;",
     "select http_status from calls;",
+    "select discarded, deallocated_at from t;",
+    "raise notice 'it''s' /* pg_sleep(9) */;",
     "select asleep, reset_value from t;",
 ]
 
@@ -117,24 +121,20 @@ def test_a_procedure_and_what_cannot_be_read_are_not_called() -> None:
     assert "written in internal" in (reason(function("f", "int4out", language="internal")) or "")
 
 
-NOT_FOLLOWED = pytest.mark.xfail(reason="only plain lower-case names are followed", strict=True)
-
-
 @pytest.mark.parametrize(
     ("name", "written"),
     [
         ("sleeper", "public.sleeper"),
         ("größe", '"größe"'),
-        pytest.param("sleeper", "Public.SLEEPER", marks=NOT_FOLLOWED),
-        pytest.param("Do It", '"Do It"', marks=NOT_FOLLOWED),
-        pytest.param('say "hi"', '"say ""hi"""', marks=NOT_FOLLOWED),
-        pytest.param("a.b", '"a.b"', marks=NOT_FOLLOWED),
+        ("sleeper", "Public.SLEEPER"),
+        ("Do It", '"Do It"'),
+        ('say "hi"', '"say ""hi"""'),
+        ("a.b", '"a.b"'),
     ],
 )
 def test_a_call_is_followed_however_the_name_is_written(name: str, written: str) -> None:
     assert reason(function("f", f"begin perform {written}(); end"), function(name, "select pg_sleep(1)")) is not None
 
 
-@pytest.mark.xfail(reason="what follows two dashes in a string is taken for a comment", strict=True)
 def test_dashes_in_a_string_hide_nothing() -> None:
     assert reason(function("f", "begin raise notice '-- now'; perform pg_sleep(1); end")) is not None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import find, given
+from hypothesis import Phase, find, given, seed, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
 from tenantproof.core.model import Command, QName
-from tenantproof.core.program import PLAIN
+from tenantproof.core.program import PLAIN, Line
 from tenantproof.generation.endings import endings
 from tenantproof.generation.phrases import (
     Draw,
@@ -26,6 +26,7 @@ from tenantproof.generation.phrases import (
 )
 from tenantproof.generation.programs import Profile, programs_about
 from tenantproof.generation.vocabulary import Link, Noun, Slot, Values, Verb, Vocabulary, Word, unguessable_in
+from tenantproof.generation.writes import Writing, insert, taking, write_in_cte
 
 ID = Word(
     name="id",
@@ -192,3 +193,66 @@ def test_arguments_without_a_name_are_given_in_their_places(data: st.DataObject)
     for line in program.lines:
         assert "=>" not in line.sql
         assert line.sql.count("::integer") == 2
+
+
+@given(data=st.data())
+def test_one_argument_without_a_name_puts_all_in_their_places(data: st.DataObject) -> None:
+    verb = Verb(name=QName("public", "f"), slots=(slot("a"), slot("", has_default=True)), many=False)
+    program = data.draw(programs_about(verb, Vocabulary(nouns=(), verbs=(verb,)), Profile.API))
+    for line in program.lines:
+        assert "=>" not in line.sql
+        assert line.sql.count("::integer") == 2
+
+
+@given(data=st.data())
+def test_many_arguments_are_given_as_one_array_also_where_they_have_a_default(data: st.DataObject) -> None:
+    """A call by names is only understood with VARIADIC (PostgreSQL docs: "Functions with Variable Arguments")."""
+    many = replace(slot("b", has_default=True), type="integer[]", element="integer", variadic=True)
+    verb = Verb(name=QName("public", "f"), slots=(slot("a"), many), many=False)
+    program = data.draw(programs_about(verb, Vocabulary(nouns=(), verbs=(verb,)), Profile.API))
+    for line in program.lines:
+        assert ', VARIADIC "b" => ARRAY[' in line.sql
+
+
+@given(data=st.data())
+def test_what_has_no_equality_is_only_compared_as_text(data: st.DataObject) -> None:
+    said = text(condition(data.draw, (PLACE, replace(PLACE, name="json", type="json", category="J"))))
+    assert not any(operator in said for operator in (" = ", " IN ", " > ", "DISTINCT"))
+
+
+def test_what_makes_a_row_ones_own_are_the_links_of_a_row_of_ones_own() -> None:
+    org, writer = (replace(ID, name=name) for name in ("org_id", "writer_id"))
+    links = tuple(Link(columns=(name,), parent=LOG.name, parent_columns=("id",)) for name in ("org_id", "id"))
+    draft = {"id": "o-2", "org_id": "o-3", "writer_id": "o-4"}
+    noun = replace(NOTES, updatable=(ID, org, writer, BODY), links=links, drafts=(draft,))
+    assert [(cell.column, text(cell.expression)) for cell in taking(noun)] == [("org_id", "'o-3'::uuid")]
+    assert taking(replace(noun, drafts=())) == []
+
+
+def test_a_row_of_defaults_stands_alone() -> None:
+    noun = replace(NOTES, insertable=())
+    for number in range(200):
+        line = _line_of(insert, noun, number)
+        assert "DEFAULT VALUES, " not in line.sql
+
+
+def test_a_write_inside_with_is_the_same_statement() -> None:
+    """Its values may hold braces: json documents, arrays."""
+    body = replace(BODY, type="jsonb", values=Values(own=('{"a": {}}',)))
+    noun = replace(NOTES, readable=(ID, body), insertable=(ID, body), updatable=(body,))
+    for number in range(200):
+        line = _line_of(write_in_cte, noun, number)
+        assert "{{" not in line.sql
+
+
+def _line_of(writing: Writing, noun: Noun, number: int) -> Line:
+    found: list[Line] = []
+
+    @seed(number)
+    @settings(max_examples=2, phases=[Phase.generate], database=None)
+    @given(_drawn(lambda draw: writing(draw, ALL, noun)))
+    def draw(line: Line) -> None:
+        found.append(line)
+
+    draw()
+    return found[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -26,8 +27,9 @@ from tenantproof.engine.interference.catch import Catch, Mechanism, Root
 from tenantproof.engine.interference.elsewhere import Elsewhere
 from tenantproof.engine.interference.happening import Happening, Target
 from tenantproof.engine.interference.scene import Scene, Seat
-from tenantproof.engine.interference.weight import Weight, reach_of, severity_of, shows_content, weight_of
+from tenantproof.engine.interference.weight import Weight, is_serial, reach_of, severity_of, shows_content, weight_of
 from tenantproof.engine.plan import Plan
+from tenantproof.properties.border import Side
 from tenantproof.properties.integrity import Breach
 
 ORGS, USERS, MEMBERS, NOTES, SHARES = (
@@ -35,6 +37,7 @@ ORGS, USERS, MEMBERS, NOTES, SHARES = (
 )
 CANARY = "canary-globex-1"
 TELLING = "somebody@globex.test"
+WITHHELD = "what colleagues wrote"
 
 
 def column(name: str, *, base: str = "text", default: str | None = None, identity: str = "") -> Column:
@@ -43,7 +46,7 @@ def column(name: str, *, base: str = "text", default: str | None = None, identit
         position=1,
         type=base,
         base_type=f"pg_catalog.{base}",
-        category="S",
+        category="N" if base == "int4" else "U" if base == "uuid" else "S",
         default=default,
         identity=identity,
     )
@@ -161,7 +164,9 @@ class Chair:
 
     scene: Scene
     canaries: tuple[str, ...] = (CANARY,)
-    telling: frozenset[str] = field(default=frozenset({TELLING}))
+    telling: Mapping[Side, frozenset[str]] = field(
+        default_factory=lambda: {Side.FOREIGN: frozenset({TELLING}), Side.INSIDE: frozenset({WITHHELD})}
+    )
 
 
 def seat(platform: Platform = Platform.SUPABASE) -> Seat:
@@ -219,20 +224,26 @@ def caught(
 )
 def test_text_of_others_is_content_wherever_it_is_shown(told: Observation) -> None:
     found = caught(rows(), told)
-    assert shows_content(seat(), found.program, (rows(), told))
+    assert shows_content(seat(), found.program, (rows(), told), inside=False)
     assert weight_of(seat(), found) is Weight.CONTENT
 
 
 def test_what_stood_in_the_question_is_no_content() -> None:
     for asked in (CANARY, TELLING):
         program = caught(rows(), rows(), text=f"SELECT '{asked}'").program
-        assert not shows_content(seat(), program, (rows(asked),))
+        assert not shows_content(seat(), program, (rows(asked),), inside=False)
         varied = Program(lines=caught(rows(), rows()).program.lines, variation=Variation(settings=(("h", asked),)))
-        assert not shows_content(seat(), varied, (rows(asked),))
+        assert not shows_content(seat(), varied, (rows(asked),), inside=False)
 
 
 def test_a_telling_text_inside_a_longer_value_of_ones_own_is_no_content() -> None:
-    assert not shows_content(seat(), caught(rows(), rows()).program, (rows(f"x{TELLING}x"),))
+    assert not shows_content(seat(), caught(rows(), rows()).program, (rows(f"x{TELLING}x"),), inside=False)
+
+
+def test_inside_the_tenant_content_is_what_was_withheld_there() -> None:
+    """Withheld texts are no border crossed: only a world that changes them weighs them as content."""
+    assert weight_of(seat(), caught(rows(), rows(WITHHELD), inside=True)) is Weight.CONTENT
+    assert weight_of(seat(), caught(rows(), rows(WITHHELD))) is Weight.FACT
 
 
 @pytest.mark.parametrize(
@@ -257,12 +268,26 @@ def test_a_key_that_is_taken_weighs_by_how_it_can_be_guessed(constraint: str, we
     assert weight_of(seat(), found) is weight
 
 
-@pytest.mark.xfail(reason="names of constraints and indexes are looked up in all relations", strict=True)
 def test_a_constraint_is_that_of_the_relation_written_to() -> None:
     """The names of constraints are unique in a table, those of indexes in a schema."""
     for about, weight in ((NOTES, Weight.FACT), (SHARES, Weight.NOTHING)):
         found = caught(rows(), taken("shared_name"), mechanism=Mechanism.CONSTRAINT, about=about, writes=Command.INSERT)
         assert weight_of(seat(), found) is weight
+
+
+@pytest.mark.parametrize(
+    ("numbered", "serial"),
+    [
+        (column("n", base="int4", identity="a"), True),
+        (column("n", base="int4", default="nextval('n_seq'::regclass)"), True),
+        (column("n", base="int4", default="1"), False),
+        (column("n", default="'INV-' || nextval('n_seq'::regclass)"), False),
+    ],
+    ids=["identity", "serial", "plain", "a number with a prefix"],
+)
+def test_a_serial_is_a_number_of_a_sequence(numbered: Column, serial: bool) -> None:
+    """Its values are compared and moved as numbers: a text that holds one is none."""
+    assert is_serial(numbered) is serial
 
 
 def test_one_bit_about_an_id_that_one_was_given_is_coarse_and_without_it_a_fact() -> None:

@@ -22,9 +22,11 @@ def call(draw: Draw, vocabulary: Vocabulary, verb: Verb) -> Line:
     if rows and len(verb.slots) == 1 and not chance(draw, 3):
         return _over_rows(verb, rows[0])
     whose = pick(draw, (_OWN, _OTHERS, _MIXED, _MIXED))
-    given = [slot for slot in verb.slots if not (slot.has_default and chance(draw, 3))]
+    given = [slot for slot in verb.slots if slot.variadic or not (slot.has_default and chance(draw, 3))]
     given = _without_holes(verb, given)
-    arguments = sql.SQL(", ").join(_named(slot, _argument(draw, verb, slot, _side(draw, whose))) for slot in given)
+    arguments = sql.SQL(", ").join(
+        _named(verb, slot, _argument(draw, verb, slot, _side(draw, whose))) for slot in given
+    )
     function = sql.SQL("{}({})").format(table(verb.name), arguments)
     body = sql.SQL("SELECT * FROM {}" if verb.many else "SELECT {}").format(function)
     fabricated = any(slot.row_of is not None for slot in given)
@@ -53,10 +55,12 @@ def _without_holes(verb: Verb, given: Sequence[Slot]) -> list[Slot]:
     return list(verb.slots)
 
 
-def _named(slot: Slot, argument: sql.Composable) -> sql.Composable:
-    if not slot.name:
-        return argument
-    return sql.SQL("{} => {}").format(sql.Identifier(slot.name), argument)
+def _named(verb: Verb, slot: Slot, argument: sql.Composable) -> sql.Composable:
+    """By name where all have one: a positional argument cannot follow a named one."""
+    lead = sql.SQL("VARIADIC ") if slot.variadic else sql.SQL("")
+    if not all(other.name for other in verb.slots):
+        return lead + argument
+    return lead + sql.SQL("{} => {}").format(sql.Identifier(slot.name), argument)
 
 
 def _side(draw: Draw, whose: int) -> int:
@@ -100,7 +104,7 @@ def _category(spelled: str) -> str:
         return "B"
     if spelled.startswith(("timestamp", "date")):
         return "D"
-    return {"interval": "T", "uuid": "U"}.get(spelled, "")
+    return {"interval": "T", "uuid": "U", "json": "J", "jsonb": "J"}.get(spelled, "")
 
 
 def _document(draw: Draw, verb: Verb, slot: Slot, whose: int) -> str:

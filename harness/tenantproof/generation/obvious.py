@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from psycopg import sql
 
@@ -11,8 +11,8 @@ from tenantproof.core.model import Command
 from tenantproof.core.program import Line, Program
 from tenantproof.generation.phrases import Cell, cells_of, literal, table
 from tenantproof.generation.reads import everything
-from tenantproof.generation.vocabulary import Noun, Vocabulary, Word
-from tenantproof.generation.writes import insert_into
+from tenantproof.generation.vocabulary import Noun, Vocabulary
+from tenantproof.generation.writes import assignments, insert_into, taking
 
 _MOST_PLANTED = 2
 
@@ -42,18 +42,19 @@ def _plantings(noun: Noun) -> Iterator[Line]:
 
 
 def _changes(noun: Noun) -> Iterator[Line]:
-    """Each column that says whose a row is or what somebody may, given a value of others, in every row."""
+    """Every row: given away by one key to others, taken over, and changed in a plain column."""
     for word in noun.updatable:
         if word.keyed and word.values.others:
-            yield _update(noun, word, word.values.others[0])
+            yield _update(noun, [Cell(word.name, literal(word.values.others[0], word.type))])
+    if taken := taking(noun):
+        yield _update(noun, taken)
     plain = next((word for word in noun.updatable if not word.keyed and word.values.own), None)
     if plain is not None:
-        yield _update(noun, plain, plain.values.own[0])
+        yield _update(noun, [Cell(plain.name, literal(plain.values.own[0], plain.type))])
 
 
-def _update(noun: Noun, word: Word, value: str) -> Line:
-    cell = Cell(word.name, literal(value, word.type))
-    body = sql.SQL("UPDATE {} SET {} = {}").format(table(noun.name), sql.Identifier(cell.column), cell.expression)
+def _update(noun: Noun, cells: Sequence[Cell]) -> Line:
+    body = sql.SQL("UPDATE {} SET {}").format(table(noun.name), assignments(cells))
     return _line(body, noun, "update", Command.UPDATE)
 
 

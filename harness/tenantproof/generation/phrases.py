@@ -39,8 +39,9 @@ BOUNDARIES: Mapping[str, tuple[str, ...]] = {
     "D": ("2026-11-01", "1970-01-01", "infinity"),
     "T": ("1 hour", "0"),
     "U": ("00000000-0000-0000-0000-000000000000",),
+    "J": ("{}", "null"),
 }
-"""By pg_type.typcategory; U is where uuid and json live."""
+"""By pg_type.typcategory; U is uuid alone, J json."""
 
 
 def pick(draw: Draw, options: Sequence[T]) -> T:
@@ -106,6 +107,8 @@ def condition(draw: Draw, words: Sequence[Word], alias: str | None = None) -> sq
 def _comparison(draw: Draw, word: Word, alias: str | None) -> sql.Composable:
     name = column(word, alias)
     form = draw(st.integers(0, 9))
+    if not is_comparable(word) and form not in (5, 7):
+        return sql.SQL("{} IS NULL").format(name)
     if form <= 4:
         chosen = value(draw, word.values, word.category, word.labels)
         if chosen is None:
@@ -119,7 +122,7 @@ def _comparison(draw: Draw, word: Word, alias: str | None) -> sql.Composable:
     if form == 7:
         texts = word.values.others or word.values.own or ("",)
         return sql.SQL("{}::text LIKE {}").format(name, sql.Literal(f"%{pick(draw, texts)[:6]}%"))
-    if form == 8 and word.category in "NDST":
+    if form == 8 and word.category in tuple("NDST"):
         chosen = value(draw, word.values, word.category, word.labels)
         return sql.SQL("{} > {}").format(name, literal(chosen, word.type))
     listed = [value(draw, word.values, word.category, word.labels) for _ in range(2)]
@@ -133,9 +136,14 @@ def where(draw: Draw, words: Sequence[Word], alias: str | None = None) -> sql.Co
     return sql.SQL(" WHERE {}").format(condition(draw, words, alias))
 
 
+def is_comparable(word: Word) -> bool:
+    """Whether the type has an order and an equality (json, xml, point and the like have none)."""
+    return word.category in tuple("NSBDTE") or word.type in ("uuid", "jsonb", "bytea", "inet")
+
+
 def comparable(words: Sequence[Word]) -> list[Word]:
-    """Columns whose type has an order and an equality (json, xml, point and the like have none)."""
-    return [word for word in words if word.category in "NSBDTE" or word.type in ("uuid", "jsonb", "bytea", "inet")]
+    """Columns whose type has an order and an equality."""
+    return [word for word in words if is_comparable(word)]
 
 
 def cells_of(noun: Noun, draft: Mapping[str, str | None]) -> list[Cell]:

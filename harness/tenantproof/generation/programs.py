@@ -36,7 +36,7 @@ def _program(
 ) -> Program:
     lines: tuple[Line, ...] = (_line(draw, subject, vocabulary, profile),)
     if lines[0].writes or lines[0].calls:
-        if chance(draw, 4):
+        if chance(draw, 2 if isinstance(subject, Noun) and (subject.links or subject.read_by) else 4):
             lines = (*lines, *_afterwards(draw, subject, vocabulary))
     elif isinstance(subject, Noun) and chance(draw, 6) and (before := _beforehand(draw, vocabulary)):
         lines = (*before, unlimited(draw, subject))
@@ -60,14 +60,19 @@ def _line(draw: Draw, subject: Noun | Verb, vocabulary: Vocabulary, profile: Pro
 
 
 def _afterwards(draw: Draw, subject: Noun | Verb, vocabulary: Vocabulary) -> tuple[Line, ...]:
-    """What a write may have opened: the relations it refers to, or anything."""
-    links = subject.links if isinstance(subject, Noun) else ()
-    linked = [noun for link in links if (noun := vocabulary.noun(link.parent)) is not None]
+    """What a write may have opened: what it refers to, what reads it, or anything."""
     readable = [noun for noun in vocabulary.nouns if noun.readable]
-    nouns = linked if linked and not chance(draw, 3) else readable
-    if vocabulary.verbs and (not nouns or chance(draw, 3)):
-        return (call(draw, vocabulary, pick(draw, vocabulary.verbs)),)
-    return (unlimited(draw, pick(draw, nouns)),) if nouns else ()
+    anything: list[Noun | Verb] = [*readable, *vocabulary.verbs]
+    near: list[Noun | Verb] = []
+    if isinstance(subject, Noun):
+        near += [noun for link in subject.links if (noun := vocabulary.noun(link.parent)) is not None]
+        near += [noun for noun in readable if noun.name in subject.read_by]
+        near += [verb for verb in vocabulary.verbs if verb.name in subject.read_by]
+    others = near if near and not chance(draw, 3) else anything
+    if not others:
+        return ()
+    other = pick(draw, others)
+    return (call(draw, vocabulary, other) if isinstance(other, Verb) else unlimited(draw, other),)
 
 
 def _beforehand(draw: Draw, vocabulary: Vocabulary) -> tuple[Line, ...]:

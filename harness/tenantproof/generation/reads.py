@@ -57,7 +57,7 @@ def aggregate(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
     """count, min, max, sum, with or without GROUP BY."""
     counted = [sql.SQL("count(*)")]
     ordered = comparable(noun.readable)
-    sizes = [word for word in ordered if word.category in "NSDT"]
+    sizes = [word for word in ordered if word.category in tuple("NSDT")]
     for word in some(draw, sizes, 2) if sizes else ():
         counted.append(sql.SQL("min({0}), max({0})").format(column(word)))  # type: ignore[arg-type]
     what = sql.SQL(", ").join(counted)
@@ -161,7 +161,7 @@ def probe(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
     "Rules and Privileges").
     """
     word = pick(draw, noun.readable)
-    if word.category == "N" and word.values.others:
+    if word.category == "N" and word.type != "money" and word.values.others:
         test = sql.SQL("1 / ({} - {}) IS NOT NULL").format(
             column(word), literal(pick(draw, word.values.others), word.type)
         )

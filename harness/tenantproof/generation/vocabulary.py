@@ -70,6 +70,8 @@ class Noun:
     copies: tuple[Mapping[str, str], ...] = ()
     """What of rows of others can be guessed, row by row, in the columns that constraints compare."""
     view: bool = False
+    read_by: frozenset[QName] = frozenset()
+    """Views and functions that read it."""
 
     def word(self, name: str) -> Word | None:
         """The column of that name among those that can be read or written."""
@@ -97,6 +99,7 @@ class Slot:
     """For json: the keys that the function's text reads."""
     element: str | None = None
     """For arrays: the type of an element."""
+    variadic: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from hypothesis import strategies as st
 from psycopg import sql
@@ -34,7 +34,7 @@ def insert(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
     """INSERT a valid row of one's own, mostly with a value of somebody else; ON CONFLICT, RETURNING, two rows."""
     cells, many = _row(draw, noun), False
     body = insert_into(noun, cells)
-    if noun.drafts and chance(draw, 12):
+    if noun.drafts and cells and chance(draw, 12):
         again = {cell.column: cell.expression for cell in _row(draw, noun)}
         body += sql.SQL(", ({})").format(sql.SQL(", ").join(again.get(cell.column, cell.expression) for cell in cells))
         many = True
@@ -57,7 +57,7 @@ def update(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
     cells = _changes(draw, noun)
     if not cells:
         return delete(draw, _vocabulary, noun)
-    body = sql.SQL("UPDATE {} SET {}").format(table(noun.name), _assignments(cells))
+    body = sql.SQL("UPDATE {} SET {}").format(table(noun.name), assignments(cells))
     filtered = _filter(draw, noun)
     body += filtered + _returning(draw, noun)
     return _line(body, "update", noun, Command.UPDATE, reach=_reach(filtered))
@@ -79,7 +79,7 @@ def merge(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
     chosen = value(draw, key.values, key.category)
     matched = sql.SQL("DELETE")
     if changes and not chance(draw, 3):
-        matched = sql.SQL("UPDATE SET {}").format(_assignments(changes))  # type: ignore[assignment]
+        matched = sql.SQL("UPDATE SET {}").format(assignments(changes))  # type: ignore[assignment]
     listed = sql.SQL(", ").join(sql.Identifier(cell.column) for cell in cells)
     given = sql.SQL(", ").join(cell.expression for cell in cells)
     inserted = sql.SQL("INSERT ({}) VALUES ({})").format(listed, given) if cells else sql.SQL("DO NOTHING")
@@ -94,7 +94,7 @@ def write_in_cte(draw: Draw, vocabulary: Vocabulary, noun: Noun) -> Line:
     line = pick(draw, [update, delete, insert])(draw, vocabulary, noun)
     if " RETURNING " not in line.sql or line.writes is None:
         return line
-    body = sql.SQL("WITH w AS ({}) SELECT * FROM w").format(sql.SQL(line.sql.replace("{", "{{").replace("}", "}}")))
+    body = sql.SQL("WITH w AS ({}) SELECT * FROM w").format(sql.SQL(line.sql))
     return _line(body, "write in cte", noun, line.writes[1], reach=Reach.SQL)
 
 
@@ -173,6 +173,9 @@ def _returning(draw: Draw, noun: Noun) -> sql.Composable:
 def _changes(draw: Draw, noun: Noun) -> list[Cell]:
     if not noun.updatable:
         return []
+    taken = taking(noun)
+    if taken and chance(draw, 5):
+        return taken
     telling = [word for word in noun.updatable if word.keyed and word.values.others]
     if telling and chance(draw, 2):
         word = pick(draw, telling)
@@ -181,13 +184,22 @@ def _changes(draw: Draw, noun: Noun) -> list[Cell]:
     return [Cell(word.name, _new_value(draw, word)) for word in words]
 
 
+def taking(noun: Noun) -> list[Cell]:
+    """What makes a row one's own: the keys to others (not the row's own) as a row of one's own has them."""
+    draft: Mapping[str, str | None] = noun.drafts[0] if noun.drafts else {}
+    linked = {name for link in noun.links for name in link.columns} - {word.name for word in noun.key}
+    words = [word for word in noun.updatable if word.name in linked and draft.get(word.name)]
+    return [Cell(word.name, literal(draft[word.name], word.type)) for word in words]
+
+
 def _new_value(draw: Draw, word: Word) -> sql.Composable:
     if chance(draw, 6):
         return sql.SQL("DEFAULT")
     return literal(value(draw, word.values, word.category, word.labels), word.type)
 
 
-def _assignments(cells: Sequence[Cell]) -> sql.Composable:
+def assignments(cells: Sequence[Cell]) -> sql.Composable:
+    """column = value, separated by commas."""
     return sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(cell.column), cell.expression) for cell in cells)
 
 

@@ -40,32 +40,52 @@ class Ranks:
         return next((i for i, flag in enumerate(self.flags) if flag in row.flags), len(self.flags))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hanging:
+    """What rows of a relation can hang on, and whether a write to one may rightly write to others of the relation."""
+
+    parents: frozenset[QName] = frozenset()
+    tangled: bool = False
+
+
+LOOSE = Hanging()
+
+
 def breaches(
     border: Border,
     changes: Iterable[Change],
     direct: Mapping[QName, Command],
     memberships: Mapping[QName, Ranks],
+    hanging: Mapping[QName, Hanging],
 ) -> list[Breach]:
     """What the changes of one program did that they should not.
 
     *direct* are the relations that the program names as targets, with its command; *memberships* the tables that say
-    who belongs where.  Inside the own tenant, and between users of tables without tenants, what else
-    happens in a relation where the program changed a row rightly (older versions marked, replies that go with their
-    thread) is the application's affair.
+    who belongs where; *hanging* what rows can drag along.  Inside the own tenant, and between users of tables without
+    tenants, rows that go along with one that was changed rightly (older versions that are marked, replies and shares
+    that go with what they hang on) are the application's affair.
     """
     told = list(changes)
     found = [_breach(border, change, direct, memberships) for change in told]
-    permitted = {change.relation for change, breach in zip(told, found, strict=True) if breach is None}
-    return [
-        breach
-        for breach in found
-        if breach is not None and (_in_any_case(border, breach) or breach.change.relation not in permitted)
-    ]
+    permitted = [change for change, breach in zip(told, found, strict=True) if breach is None]
+    return [breach for breach in found if breach is not None and not _drags_along(border, breach, permitted, hanging)]
 
 
-def _in_any_case(border: Border, breach: Breach) -> bool:
-    """Whether a tenant's border was crossed, or a right was gained."""
-    return breach.raised or _foreign(border, breach.row)
+def _drags_along(border: Border, breach: Breach, permitted: Sequence[Change], hanging: Mapping[QName, Hanging]) -> bool:
+    """Whether the row went along with one that was changed rightly."""
+    if breach.raised or _foreign(border, breach.row):
+        return False
+    around = hanging.get(breach.change.relation, LOOSE)
+    if around.tangled and any(_place(change) == _place(breach.change) for change in permitted):
+        return True
+    gone = {change.relation for change in permitted if change.after is None}
+    return breach.change.after is None and bool(around.parents & gone)
+
+
+def _place(change: Change) -> tuple[QName, str | None]:
+    """The relation, and the tenant in it."""
+    row = change.before or change.after
+    return change.relation, row.tenant if row is not None else None
 
 
 def _breach(
@@ -104,8 +124,6 @@ def _trespass(border: Border, change: Change, row: Row) -> bool:
     if _foreign(border, row):
         return True
     stranger = row.tenant is None and border.crosses(change.relation, row)
-    if change.after is None:
-        return False  # what hangs on a row (a share, a reaction) goes with it, whosever it is
     return stranger and (change.before is not None or border.of_another_team(row))
 
 

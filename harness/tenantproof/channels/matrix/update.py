@@ -27,7 +27,8 @@ def change_rows(stand: Stand) -> Iterator[Attempt]:
     a WHERE must also pass the SELECT policies.  Both are tried, since the SELECT policy can hide a loose UPDATE
     policy."""
     if not stand.holds("UPDATE"):
-        yield _witness(stand)
+        if stand.visible:
+            yield _witness(stand)
         return
     column = harmless(stand, "UPDATE")
     if column is None:

@@ -8,6 +8,7 @@ looked for only in relations that the statistics of the transaction say it touch
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from tenantproof.core.attempt import Observation, Snapshot
+from tenantproof.core.catalog import Relation
 from tenantproof.core.errors import TargetError
 from tenantproof.core.model import Command, Persona, QName
 from tenantproof.core.program import Answer, Program, Variation
@@ -25,7 +27,7 @@ from tenantproof.engine.scripts import as_observer, as_persona
 from tenantproof.engine.wire import Wire
 from tenantproof.properties.border import Border
 from tenantproof.properties.confidentiality import Difference, differ, interference
-from tenantproof.properties.integrity import Breach, Ranks, breaches
+from tenantproof.properties.integrity import Breach, Hanging, Ranks, breaches
 
 _LASTING = 4
 _BASE = "SAVEPOINT world_1"
@@ -35,6 +37,7 @@ _TIMEOUTS = (
 )
 _TIMEOUT = "57014"
 _TOO_DEEP = "54001"
+_NOT_PREPARED = "26000"
 _MANY_ROWS = 5000
 _TOUCHED = """
 PREPARE tenantproof_touched AS
@@ -60,8 +63,9 @@ class Tally:
     """Attempts whose observations are not the same twice in the same world."""
     seen: set[tuple[str, str, str]] = field(default_factory=set)
     """Distinct (subject, shape, outcome)."""
-    slow: dict[QName, str] = field(default_factory=dict)
-    """Subjects that ran into the timeout, with what the database said."""
+    slow: dict[tuple[QName, bool], str] = field(default_factory=dict)
+    """Subjects (with whether they are called) that hung or went astray, with what the database said."""
+    timeouts: Counter[tuple[QName, bool]] = field(default_factory=Counter)
     through: dict[QName, int] = field(default_factory=dict)
     """How often each subject was got through to."""
     failures: dict[str, int] = field(default_factory=dict)
@@ -82,10 +86,13 @@ class Tally:
         line = program.lines[len(answer) - 1]
         self.through[line.subject] = self.through.get(line.subject, 0) + (outcome == "passed")
         self.seen.add((str(line.subject), line.shape, outcome))
+        subject = (line.subject, line.calls)
         if last.sqlstate in (_TIMEOUT, _TOO_DEEP):
-            self.slow[line.subject] = last.message
+            self.timeouts[subject] += 1
+            if last.sqlstate == _TOO_DEEP or self.timeouts[subject] > 1:
+                self.slow[subject] = last.message
         elif last.count > _MANY_ROWS:
-            self.slow[line.subject] = f"returns {last.count} rows"
+            self.slow[subject] = f"returns {last.count} rows"
 
 
 def _outcome(last: Observation) -> str:
@@ -123,10 +130,14 @@ def learn_oids(wire: Wire, facts: Facts) -> Mapping[QName, str]:
     queries = [ask.format(sql.Literal(sql.Identifier(*name).as_string(None))).as_string(None) for name in names]
     answers = wire.run([(query,) for query in queries])
     oids = {name: str(said[-1].rows[0][0]) for name, said in zip(names, answers, strict=True)}
-    listed = "{" + ",".join(oids.values()) + "}"
-    wire.run([("DEALLOCATE ALL",)])
-    wire.run([(sql.SQL(_TOUCHED).format(sql.Literal(listed)).as_string(None),)])
+    prepare_question(wire, oids.values())
     return oids
+
+
+def prepare_question(wire: Wire, oids: Iterable[str]) -> None:
+    """Prepare the question which relations were written to; what is prepared outlives transactions."""
+    listed = "{" + ",".join(oids) + "}"
+    wire.run([("DEALLOCATE ALL",), (sql.SQL(_TOUCHED).format(sql.Literal(listed)).as_string(None),)])
 
 
 class Arena:
@@ -151,6 +162,7 @@ class Arena:
         self._border = Border(plan.oracle, persona)
         self._becoming = (*as_persona(plan.identities[persona.name]), _TIMEOUTS)
         self._counted: dict[str, int] = {}
+        self._hangs = {name: relation_parents(relation) for name, relation in facts.relations.items()}
         self._world_1 = (*refresh, _BASE, *self._becoming)
 
     def run(self, programs: Sequence[Program]) -> tuple[list[Suspicion], list[Damage]]:
@@ -262,7 +274,11 @@ class Arena:
         scripts = [_script(program) for program in programs]
         answers: list[Answer] = []
         touched: list[tuple[QName, ...]] = []
-        for program, said in zip(programs, self._wire.run(scripts), strict=True):
+        heard = self._wire.run(scripts)
+        if any(said[-1].sqlstate == _NOT_PREPARED for said in heard):
+            prepare_question(self._wire, self._names)  # somebody forgot what the session had prepared
+            heard = self._wire.run(scripts)
+        for program, said in zip(programs, heard, strict=True):
             lead = 1 if program.variation.settings else 0
             answers.append(said[lead : lead + len(program.lines)] or said[-1:])
             asked = program.writes and len(said) == lead + len(program.lines) + 1 and not said[-1].refused
@@ -329,7 +345,7 @@ class Arena:
                 for name, look in zip(names, seen, strict=True)
                 for change in self._facts.watches[name].changes(name, before[name], look, frozenset())
             ]
-            done = breaches(self._border, changes, _direct(program), self._memberships)
+            done = breaches(self._border, changes, _direct(program), self._memberships, self._hangs)
             if done:
                 lead = len(_acting(program)) - len(program.lines)
                 answer = said[lead : lead + len(program.lines)]
@@ -370,6 +386,12 @@ def _acting(program: Program) -> tuple[str, ...]:
 
 def _script(program: Program) -> tuple[str, ...]:
     return (*_acting(program), _ASK_TOUCHED) if program.writes else _acting(program)
+
+
+def relation_parents(relation: Relation) -> Hanging:
+    """What a row of the relation can hang on, and whether a write to one row may write to others of it."""
+    parents = frozenset(key.references for key in relation.foreign_keys if key.references is not None)
+    return Hanging(parents=parents, tangled=relation.name in parents or bool(relation.triggers))
 
 
 def _direct(program: Program) -> dict[QName, Command]:

@@ -43,7 +43,9 @@ from tenantproof.generation.vocabulary import Noun, Verb
 _EXAMPLES = 8
 """Batches drawn at a time; the first of Hypothesis is always the simplest, which was said before."""
 
-_COUNTS = Severity.MEDIUM.rank
+_SHORT = 60
+"""Characters of a program that need not be shrunk."""
+
 _RETRIES = 4
 _TRIES = 250
 """Programs drawn to meet a violation again and shrink it."""
@@ -134,7 +136,8 @@ class Hunt:
         while self.tally.attempts - start < attempts and turn < attempts and not enough():
             turn += 1
             before = self.tally.attempts
-            for batch in self._draw(seat, subjects, turn, _EXAMPLES):
+            left = attempts - self.tally.attempts + start
+            for batch in self._draw(seat, subjects, turn, min(_EXAMPLES, left // len(subjects) + 2)):
                 self._run(seat, batch)
                 yield self.tally
                 if self.tally.attempts - start >= attempts or enough():
@@ -145,7 +148,7 @@ class Hunt:
     def _draw(self, seat: Seat, subjects: Sequence[Noun | Verb], turn: int, examples: int) -> list[list[Program]]:
         """Batches with a program about each subject."""
         drawn: list[list[Program]] = []
-        alive = [subject for subject in subjects if subject.name not in self.tally.slow]
+        alive = [subject for subject in subjects if _key(subject) not in self.tally.slow]
         strategy = st.tuples(*(programs_about(subject, seat.vocabulary, self.budget.profile) for subject in alive))
 
         @seed(child_seed(self.budget.seed, "hunt", seat.persona.name, self._round, turn))
@@ -169,7 +172,7 @@ class Hunt:
         if self._round > 1:
             return
         for subject in seat.vocabulary.verbs:
-            if subject.name not in self.tally.slow:
+            if _key(subject) not in self.tally.slow:
                 (program, *_) = self._simplest(seat, subject)
                 self._run(seat, [program])
 
@@ -196,7 +199,7 @@ class Hunt:
 
     def _is_new(self, seat: Seat, program: Program) -> bool:
         what = (seat.persona.name, program.text, str(program.variation.settings))
-        if what in self._tried or any(line.subject in self.tally.slow for line in program.lines):
+        if what in self._tried or any((line.subject, line.calls) in self.tally.slow for line in program.lines):
             return False
         self._tried.add(what)
         return True
@@ -226,7 +229,7 @@ class Hunt:
         if known is None:
             return False
         catch = self.catches[known]
-        if (catch.severity is None or catch.severity.rank < _COUNTS) and self._traced[alias] < _RETRIES:
+        if not _counts(catch.severity) and self._traced[alias] < _RETRIES:
             return False
         catch.seen_by(seat.persona.name)
         return True
@@ -259,6 +262,8 @@ class Hunt:
         root = self._root(suspicion)
         subject = self._subject(seat, line_that_tells(suspicion).subject)
         program = suspicion.program
+        if not _counts(severity_of(seat, self._as_catch(replace(suspicion, world=world)))):
+            subject = None  # what comes to little is told as it was met
         if subject is not None:
 
             def shows(candidate: Program) -> bool:
@@ -324,7 +329,7 @@ class Hunt:
         hurt = damage.breaches[0]
         subject = self._subject(seat, root.object)
         program = damage.program
-        if subject is not None and damage.world is None:
+        if subject is not None and damage.world is None and len(damage.program.text) > _SHORT:
 
             def shows(candidate: Program) -> bool:
                 again = seat.arena.damage(candidate)
@@ -382,6 +387,14 @@ class Hunt:
     def _database(self, name: QName) -> ExampleDatabase | None:
         folder = self._folder(name)
         return DirectoryBasedExampleDatabase(folder) if folder is not None else None
+
+
+def _counts(severity: Severity | None) -> bool:
+    return severity is not None and severity.rank >= Severity.MEDIUM.rank
+
+
+def _key(subject: Noun | Verb) -> tuple[QName, bool]:
+    return subject.name, isinstance(subject, Verb)
 
 
 def _rank(catch: Catch) -> int:

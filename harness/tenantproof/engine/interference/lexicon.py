@@ -25,7 +25,8 @@ _LONGEST = 120
 _RANDOM_LENGTH = 20
 _MOST = 12
 _MOST_ALIEN = 4
-_NOT_AN_ARGUMENT = frozenset("otv")
+_NOT_AN_ARGUMENT = frozenset("ot")
+_RESULTS = frozenset("obt")
 _JSON_KEYS = re.compile(r"->>?\s*'([A-Za-z_][\w]*)'")
 _WORDS_SAID = re.compile(r"'([A-Za-z][\w .-]{0,40})'")
 _PREFIX = re.compile(r"^(p|in|v|arg|_|target|the|new|input|for|my)_|^_+|_+$")
@@ -109,7 +110,7 @@ class Lexicon:
             place = self._facts.relations[leaf].column_names.index(column.name)
             for fact in self._facts.rows[leaf]:
                 value = fact.values[place]
-                if value is None or len(value) > _LONGEST:
+                if value is None or len(value) > _LONGEST or not fact.row.seeded or _is_of_now(column, value):
                     continue
                 if sides.get(fact.row.key) is not Side.FOREIGN:
                     own[value] = None
@@ -145,11 +146,16 @@ class Lexicon:
             deletable=("DELETE", None) in held,
             key=tuple(words[name] for name in key),
             links=tuple(_links(relation)),
-            uniques=tuple(index.columns for index in relation.indexes if index.unique and "" not in index.columns),
+            uniques=tuple(
+                index.columns
+                for index in relation.indexes
+                if index.unique and "" not in index.columns and not index.predicate
+            ),
             drafts=tuple(draft.values for draft in self._own_drafts(border, relation.name)),
             copies=tuple(self._copies(border, relation, words)),
             alien=tuple(draft.values for draft in self._alien_drafts(border, relation.name))[:_MOST_ALIEN],
             view=relation.kind in (RelationKind.VIEW, RelationKind.MATVIEW),
+            read_by=self._readers.get(relation.name, frozenset()),
         )
 
     def _known_columns(self, relation: Relation, entries: Mapping[QName, Mapping[str, _Entry]]) -> Mapping[str, _Entry]:
@@ -164,7 +170,7 @@ class Lexicon:
     def _word(
         self, relation: Relation, column: Column, known: Mapping[str, _Entry], by_type: Mapping[str, list[_Entry]]
     ) -> Word:
-        values = known[column.name].values
+        values = self._with_namesakes(known[column.name], by_type)
         if column.element_type is not None:
             alike = _merged(by_type.get(_plain_type(column.element_type, self._domains), []))
             values = replace(values, known=_wrapped(alike.known), guessable=_wrapped(alike.guessable))
@@ -179,11 +185,33 @@ class Lexicon:
         return Word(
             name=column.name,
             type=column.type,
-            category=column.category,
+            category=_category(column),
             not_null=column.not_null,
             values=values,
             labels=column.enum_values,
-            keyed=column.name in unique | linked or column.element_type == "uuid",
+            keyed=column.name in unique | linked | self._joined or column.element_type == "uuid",
+        )
+
+    def _with_namesakes(self, entry: _Entry, by_type: Mapping[str, list[_Entry]]) -> Values:
+        """The column's values, and those of columns of its name and kind elsewhere: what is joined without a key."""
+        column = entry.column
+        if column.name not in self._joined or column.name in self._plan.catalog.relations[entry.relation].primary_key:
+            return entry.values
+        alike = [other for other in by_type.get(_kind_of(column), []) if other.column.name == column.name]
+        return replace(
+            entry.values,
+            guessable=_few(_in_turn([entry.values.guessable, *(other.values.guessable for other in alike)])),
+        )
+
+    @cached_property
+    def _joined(self) -> frozenset[str]:
+        """Names of columns that are part of a natural key somewhere: what other relations call so may be joined."""
+        return frozenset(
+            column.name
+            for relation in self._facts.relations.values()
+            for index in relation.indexes
+            for column in relation.columns
+            if index.unique and column.name in index.columns and column.category == "S"
         )
 
     def _own_drafts(self, border: Border, name: QName) -> Iterator[Draft]:
@@ -220,8 +248,24 @@ class Lexicon:
             if argument.mode not in _NOT_AN_ARGUMENT
         )
         fields = {key: _merged(_named(key, None, entries)) for key in keys}
-        many = function.returns_set or function.returns.startswith("TABLE") or "record" in function.returns
+        results = any(argument.mode in _RESULTS for argument in function.arguments)
+        many = results or (function.returns_set and "record" not in function.returns)
         return Verb(name=function.name, slots=slots, many=many, fields=fields)
+
+    @cached_property
+    def _readers(self) -> Mapping[QName, frozenset[QName]]:
+        """relation -> the views over it, and the functions that name it."""
+        catalog = self._plan.catalog
+        found: dict[QName, set[QName]] = defaultdict(set)
+        for relation in catalog.relations.values():
+            for below in self._plan.below(relation) if relation.base_relations else ():
+                found[below].add(relation.name)
+        for function in catalog.functions:
+            words = set(re.findall(r"\w+", function.source))
+            for name in catalog.relations:
+                if name.name in words:
+                    found[name].add(function.name)
+        return {name: frozenset(readers) for name, readers in found.items()}
 
     @cached_property
     def _domains(self) -> Mapping[str, str]:
@@ -238,15 +282,17 @@ class Lexicon:
         words: tuple[str, ...],
     ) -> Slot:
         """*words* are the texts that the function itself speaks of: what it compares an argument with."""
-        element = argument.type.removesuffix("[]") if argument.type.endswith("[]") else None
-        kind = _plain_type(element or argument.type, self._domains)
+        spelled = _CONCRETE.get(argument.type, argument.type)
+        element = spelled.removesuffix("[]") if spelled.endswith("[]") else None
+        kind = _plain_type(element or spelled, self._domains)
         alike = by_type.get(kind, [])
         row_of = self._row_type(argument.type)
         return Slot(
             name=argument.name,
-            type=argument.type,
-            category=alike[0].column.category if alike else "",
+            type=_CONCRETE.get(argument.type, argument.type),
+            category=_category(alike[0].column) if alike else "",
             has_default=argument.has_default,
+            variadic=argument.mode == "v",
             values=_merged(_named(argument.name, kind, entries)),
             loose=_merged(sorted(alike, key=lambda e: (e.column.name not in _keys_of(self._plan, e), str(e.relation)))),
             labels=words if kind == "text" else alike[0].column.enum_values if alike else (),
@@ -258,6 +304,8 @@ class Lexicon:
 
     def _row_type(self, spelled: str) -> QName | None:
         plain = spelled.replace('"', "")
+        if plain in _BUILT_IN:
+            return None
         for name in self._plan.catalog.relations:
             if plain in (name.name, str(name)):
                 return name
@@ -271,6 +319,21 @@ def _keys_in_row(relation: Relation, columns: Mapping[str, _Entry]) -> dict[str,
 
 def _keys_of(plan: Plan, entry: _Entry) -> tuple[str, ...]:
     return plan.catalog.relations[entry.relation].primary_key
+
+
+def _is_of_now(column: Column, value: str) -> bool:
+    """Whether the value is an instant that a default or trigger wrote: not the same in another run."""
+    return column.category == "D" and "." in value
+
+
+def _category(column: Column) -> str:
+    """pg_type.typcategory, but for what has no numbers or no boundaries in common with its category."""
+    base = column.base_type.rpartition(".")[2]
+    if base in ("json", "jsonb"):
+        return "J"
+    if base.startswith("reg") or (column.category == "U" and base != "uuid"):
+        return ""
+    return column.category
 
 
 def _few(values: Iterable[str]) -> tuple[str, ...]:
@@ -306,6 +369,36 @@ def _by_type(entries: Mapping[QName, Mapping[str, _Entry]]) -> Mapping[str, list
                 found[_kind_of(entry.column)].append(entry)
     return found
 
+
+_CONCRETE = {
+    "anyelement": "text",
+    "anynonarray": "text",
+    "anycompatible": "text",
+    "anycompatiblenonarray": "text",
+    "anyarray": "text[]",
+    "anycompatiblearray": "text[]",
+}
+"""A type for arguments that take any."""
+
+_BUILT_IN = frozenset(
+    {
+        "box",
+        "circle",
+        "date",
+        "interval",
+        "line",
+        "lseg",
+        "money",
+        "name",
+        "path",
+        "point",
+        "polygon",
+        "text",
+        "time",
+        "xml",
+    }
+)
+"""Types of pg_catalog that a table may be named after."""
 
 _KINDS = {
     "int2": "smallint",

@@ -83,11 +83,15 @@ def _root_among(root: Root, roots: set[Root], catalog: Catalog) -> Root:
     if blamed is not None:
         return blamed
     if root.mechanism is Mechanism.WRITE:
-        constraint = next((o for o in roots if o.mechanism is Mechanism.CONSTRAINT and o.object == root.object), None)
+        constraint = next((o for o in sorted(roots, key=str) if _constrains(o, root)), None)
         if constraint is not None and root.detail == "insert":
             return constraint
         return Root(mechanism=Mechanism.WRITE, object=root.object)
     return root
+
+
+def _constrains(constraint: Root, root: Root) -> bool:
+    return constraint.mechanism is Mechanism.CONSTRAINT and constraint.object == root.object
 
 
 def _same_request(one: Root, other: Root) -> bool:

@@ -15,11 +15,14 @@ _OUTWARD = {
     r"\bpg_(try_)?advisory_lock(_shared)?\s*\(": "takes session locks, which a rollback does not release",
     r"\bpg_sleep\w*\s*\(": "sleeps",
     r"\bsetval\s*\(": "sets a sequence, which a rollback does not undo",
+    r"\b(DEALLOCATE|DISCARD)\b": "forgets what the session has prepared, which a rollback does not undo",
     r"\bcron\s*\.\s*(un)?schedule": "schedules jobs",
     r"\bpgmq\s*\.|\bvault\s*\.\s*create_secret": "uses a queue or a vault",
 }
 _COMPILED = tuple((re.compile(pattern, re.IGNORECASE), reason) for pattern, reason in _OUTWARD.items())
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_COMMENT = re.compile(r"('(?:[^']|'')*')|--[^\n]*|/\*.*?\*/", re.DOTALL)
+"""A string, which is kept (dynamic SQL stands in it), or a comment."""
+_CALL = re.compile(r'(?:"((?:[^"]|"")+)"|(\w+))\s*\(')
 
 
 def reason_not_to_call(function: Function, catalog: Catalog) -> str | None:
@@ -32,13 +35,13 @@ def reason_not_to_call(function: Function, catalog: Catalog) -> str | None:
     todo = [function]
     while todo:
         current = todo.pop()
-        text = _COMMENT.sub(" ", current.source)
+        text = _COMMENT.sub(lambda match: match[1] or " ", current.source)
         for pattern, reason in _COMPILED:
             if pattern.search(text):
                 inner = "" if current is function else f" (in {current.name})"
                 return f"{reason}{inner}"
         seen.add(current.name.name)
-        called = set(re.findall(r'"?(\w+)"?\s*\(', text)) - seen
+        called = {quoted.replace('""', '"') or plain.lower() for quoted, plain in _CALL.findall(text)} - seen
         todo.extend(other for other in catalog.functions if other.name.name in called)
         seen |= called
     return None

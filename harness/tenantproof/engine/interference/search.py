@@ -93,5 +93,6 @@ def _weakness(tally: Tally) -> str:
 
 
 def _slow(tally: Tally) -> Iterator[Gap]:
-    for name, said in sorted(tally.slow.items()):
-        yield Gap(object=str(name), reason=f"left out of the search after it hung or went astray: {said}")
+    for (name, called), said in sorted(tally.slow.items()):
+        shown = f"{name}()" if called else str(name)
+        yield Gap(object=shown, reason=f"left out of the search after it hung or went astray: {said}")

@@ -89,7 +89,7 @@ def weight_of(seat: Seat, catch: Catch) -> Weight:
     constraint = next((observation.constraint for observation in pair if observation.constraint), "")
     written = catch.line.writes[0] if catch.line.writes is not None else None
     if constraint:
-        return _of_constraint(seat.scene, constraint)
+        return _of_constraint(seat.scene, constraint, written)
     if catch.root.mechanism is Mechanism.WRITE and written is not None and not any(o.refused for o in pair):
         return _of_conflict(seat.scene, written, catch)
     if all(_is_one_bit(observation) for observation in pair) and (catch.program.known or _asks_for_a_name(seat, catch)):
@@ -139,9 +139,10 @@ def _is_one_bit(observation: Observation) -> bool:
     return observation.refused or (len(observation.rows) <= 1 and all(len(row) <= 1 for row in observation.rows))
 
 
-def _of_constraint(scene: Scene, name: str) -> Weight:
+def _of_constraint(scene: Scene, name: str, written: QName | None) -> Weight:
     """A unique or foreign key that speaks of rows of others."""
-    for relation in scene.plan.catalog.relations.values():
+    relations = sorted(scene.plan.catalog.relations.values(), key=lambda relation: relation.name != written)
+    for relation in relations:  # a name is a constraint's of one relation only, but several may have it
         for constraint in relation.constraints:
             if constraint.name == name:
                 other = scene.plan.catalog.relations.get(constraint.references) if constraint.references else None
@@ -167,7 +168,7 @@ def _of_columns(scene: Scene, relation: Relation, columns: list[Column]) -> Weig
 
 def is_serial(column: Column) -> bool:
     """Whether the column is numbered by a sequence."""
-    return bool(column.identity) or "nextval(" in (column.default or "")
+    return column.category == "N" and (bool(column.identity) or "nextval(" in (column.default or ""))
 
 
 def _names_itself(scene: Scene, relation: Relation) -> bool:

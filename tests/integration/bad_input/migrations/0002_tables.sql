@@ -108,8 +108,6 @@ create table public.impossible (
   never int not null check (never > 1 and never < 1)
 );
 
--- create table public.nothing ();
-
 create view public.odd_view with (security_invoker = true) as
   select team_id, place, document, flags, price, words, 1 / 0.5 as constant from public.oddities;
 create materialized view public.stale as select count(*) as n from public.teams;

@@ -15,7 +15,7 @@ begin raise exception 'odd' using errcode = '0A000', detail = E'two\nlines', col
 create function public.warns() returns void language plpgsql as $$
 begin raise warning 'careful'; raise notice '%', clock_timestamp(); end $$;
 create function public.floods() returns setof int language sql as $$ select generate_series(1, 100000) $$;
-create function public.floods_in_one() returns text language sql as $$ select repeat('x', 1000000) $$;
+create function public.floods_in_one() returns text language sql as $$ select repeat('x', 100000) $$;
 create function public.draws_lots() returns double precision language sql volatile as $$ select random() $$;
 create procedure public.commits() language plpgsql as $$ begin delete from public.drafts; commit; end $$;
 
@@ -44,6 +44,9 @@ begin
   perform set_config('role', 'anon', false);
   perform set_config('request.jwt.claims', '{}', false);
 end $$;
+create function public.forgets() returns void language plpgsql as $$ begin execute 'deallocate all'; end $$;
+create function public.forgets_in_riddles() returns void language plpgsql as $$
+begin execute 'deal' || 'locate all'; end $$;
 create function public.makes_a_table() returns void language plpgsql as $$
 begin create temporary table if not exists scratch (x int) on commit drop; insert into scratch values (1); end $$;
 create function public.opens_a_cursor() returns refcursor language plpgsql as $$
