@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def fuzz(
     The rest is as in `check`.
     """
     drawn = draws if draws is not None else secrets.randbits(_DRAWN_BITS)
-    budget = _budget(_A_ROUND, drawn, profile, examples)
+    budget = replace(_budget(_A_ROUND, drawn, profile, examples), obvious=True)  # no matrix has asked it
 
     def enough(gone: float) -> bool:
         return stop() or gone >= seconds

@@ -76,7 +76,8 @@ class Hunt:
     _alias: dict[tuple[object, ...], tuple[Property, Root]] = field(default_factory=dict)
     _traced: Counter[tuple[object, ...]] = field(default_factory=Counter)
     _seats: dict[str, Seat] = field(default_factory=dict)
-    _tried: set[tuple[str, str, str]] = field(default_factory=set)
+    _tried: set[int] = field(default_factory=set)
+    """Hashes of what was run: a long search says a lot."""
     _round: int = 0
 
     def sweep(self, enough: Callable[[], bool] = lambda: False) -> Iterator[Tally]:
@@ -198,7 +199,7 @@ class Hunt:
             self._meet_suspicion(seat, suspicion)
 
     def _is_new(self, seat: Seat, program: Program) -> bool:
-        what = (seat.persona.name, program.text, str(program.variation.settings))
+        what = hash((seat.persona.name, program.text, program.variation.settings))
         if what in self._tried or any((line.subject, line.calls) in self.tally.slow for line in program.lines):
             return False
         self._tried.add(what)
