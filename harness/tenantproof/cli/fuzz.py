@@ -89,10 +89,10 @@ def command(
     from tenantproof.reports.files import parse_specs
 
     destinations = parse_specs(reports)
-    with Interruption() as interruption, progress_for(seconds, interruption, quiet=quiet, color=color) as progress:
+    with Interruption() as interruption, progress_for(seconds, quiet=quiet, color=color) as progress:
 
         def listen(search: Search, gone: float) -> None:
-            interruption.watch()
+            interruption.watch(progress.ending)
             progress(search, gone)
 
         report = fuzz(

@@ -16,6 +16,7 @@ class Interruption:
     def __init__(self) -> None:
         self.asked = False
         self._before: Callable[[int, FrameType | None], object] | None = None
+        self._then: Callable[[], None] | None = None
 
     def __enter__(self) -> Interruption:
         return self
@@ -25,16 +26,21 @@ class Interruption:
     ) -> None:
         self._restore()
 
-    def watch(self) -> None:
-        """From now on the first Ctrl-C asks for the end.  Further calls change nothing."""
+    def watch(self, then: Callable[[], None]) -> None:
+        """From now on the first Ctrl-C asks for the end and calls *then*, which must be safe in a signal handler.
+
+        Further calls change nothing.
+        """
         before = signal.getsignal(signal.SIGINT)
         if not self.asked and self._before is None and callable(before):
-            self._before = before
+            self._before, self._then = before, then
             signal.signal(signal.SIGINT, self._ask)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.asked = True
         self._restore()
+        if self._then is not None:
+            self._then()
 
     def _restore(self) -> None:
         if self._before is not None:

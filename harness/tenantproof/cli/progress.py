@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from tenantproof.cli.durations import in_words
-from tenantproof.cli.interruption import Interruption
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -43,28 +42,34 @@ class Progress:
     def __call__(self, search: Search, gone: float) -> None:
         """Silence."""
 
+    def ending(self) -> None:
+        """Somebody asked for the end.  Called in a signal handler."""
+
 
 class Lines(Progress):
     """A plain line at once and every ten seconds, for logs, and one when somebody asked for the end."""
 
-    def __init__(self, seconds: float, interruption: Interruption) -> None:
-        self._seconds, self._interruption = seconds, interruption
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self._next = 0.0
-        self._said_the_end = False
 
     def __call__(self, search: Search, gone: float) -> None:
-        ending = self._interruption.asked
-        if gone >= self._next or (ending and not self._said_the_end):
+        if gone >= self._next:
             self._next = gone + _EVERY
-            self._said_the_end = ending
-            print(f"  {told(search, gone, self._seconds, ending=ending)}", file=sys.stderr, flush=True)
+            left = f"{in_words(self._seconds - gone)} left"
+            print(f"  {told(left, search, gone)}", file=sys.stderr, flush=True)
+
+    def ending(self) -> None:
+        # Not by print: the signal may have come in the middle of one, and buffers are not to be entered twice.
+        os.write(sys.stderr.fileno(), f"  {_ENDING}\n".encode())
 
 
 class Line(Progress):
     """One line at the bottom of a terminal, rewritten also while a finding is being made smaller."""
 
-    def __init__(self, seconds: float, interruption: Interruption, *, color: str) -> None:
-        self._seconds, self._interruption, self._color = seconds, interruption, color
+    def __init__(self, seconds: float, *, color: str) -> None:
+        self._seconds, self._color = seconds, color
+        self._ending = False
         self._latest: tuple[Search, float, float] | None = None
         self._live: Live | None = None
 
@@ -79,6 +84,9 @@ class Line(Progress):
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def ending(self) -> None:
+        self._ending = True
 
     def _started(self) -> Live:
         from rich.live import Live
@@ -96,23 +104,22 @@ class Line(Progress):
         assert self._latest is not None
         search, gone, when = self._latest
         gone += perf_counter() - when
-        said = told(search, gone, self._seconds, ending=self._interruption.asked)
-        return Text(f"  {said}", no_wrap=True, overflow="ellipsis")
+        left = _ENDING if self._ending else f"{in_words(self._seconds - gone)} left"
+        return Text(f"  {told(left, search, gone)}", no_wrap=True, overflow="ellipsis")
 
 
-def progress_for(seconds: float, interruption: Interruption, *, quiet: bool, color: str) -> Progress:
+def progress_for(seconds: float, *, quiet: bool, color: str) -> Progress:
     """What suits the place: silence, a line that is rewritten, or plain lines."""
     if quiet:
         return Progress()
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        return Line(seconds, interruption, color=color)
-    return Lines(seconds, interruption)
+        return Line(seconds, color=color)
+    return Lines(seconds)
 
 
-def told(search: Search, gone: float, seconds: float, *, ending: bool) -> str:
-    """The numbers in one line: what is left first, since narrow terminals cut the end."""
+def told(left: str, search: Search, gone: float) -> str:
+    """The numbers in one line: what is *left* first, since narrow terminals cut the end."""
     since = max(gone, 0.001)
-    left = _ENDING if ending else f"{in_words(seconds - gone)} left"
     return (
         f"{left}: {search.attempts:,} attempts ({search.attempts / since:,.0f}/s), "
         f"{search.pairs:,} world pairs ({search.pairs / since:,.0f}/s), "

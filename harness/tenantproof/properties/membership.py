@@ -82,6 +82,9 @@ class Standing:
     """Ids of the tenants whose own row names the persona."""
     shown: frozenset[tuple[QName, Key]] = frozenset()
     """Rows that are shown to whoever they name: the persona's invitation, and the row of the tenant that invites."""
+    of_people: frozenset[QName] = frozenset()
+    """Relations whose rows have the tenant of a person, looked up in the memberships.  A row says one tenant there
+    where its person may belong to two."""
 
     def forbidden(self, relation: QName, command: Command, row: Row) -> bool:
         """Whether the scenario withholds the row from the persona as it stands now, and nothing excuses it."""
@@ -95,7 +98,13 @@ class Standing:
 
     def _excused(self, relation: QName, row: Row) -> bool:
         mine = row.owner is not None and row.owner == self.persona.user_id
-        return mine or row.tenant in self.founded or (relation, row.key) in self.shown
+        return mine or row.tenant in self.founded or (relation, row.key) in self.shown or self._colleague(relation, row)
+
+    def _colleague(self, relation: QName, row: Row) -> bool:
+        if relation not in self.of_people:
+            return False
+        ids = {self.oracle.tenant_ids[name] for name in self.persona.tenants if name in self.oracle.tenant_ids}
+        return bool(self.oracle.people.get(row.owner, frozenset()) & ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from tenantproof.core.attempt import Snapshot
 from tenantproof.core.model import Member, QName
@@ -14,6 +14,9 @@ from tenantproof.properties.membership import Belongings
 
 LOSSES = frozenset({"remove", "leave", "demote", "transfer", "remove owners", "relocate"})
 """After these somebody has fewer rights than before, and what they may still write is tried too."""
+
+OFTEN_REFUSED = ("remove", "leave", "promote", "demote", "transfer", "remove owners", "relocate", "hang")
+"""By foreign keys to the membership, by triggers that keep an owner, by policies that let nobody leave."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +56,15 @@ class Choices:
         self._roles: tuple[str | None, ...] = tuple(r for r in plan.scenario.roles if r in learned) or (None,)
         self._seats = any(roll.seat for roll in terrain.rolls)
         """Whether a user's own row holds the tenant: then nobody belongs to two."""
+        self._blocked: frozenset[Choice] = frozenset()
+        self._first: State | None = None
+        self._may_leave = True
         self._kinds: Mapping[str, Callable[[State], Iterator[Choice]]] = {
             "join": self._joins,
             "join another": self._second_joins,
             "invite": self._invites,
             "accept": self._accepts,
+            "come": self._comes,
             "remove": self._removes,
             "leave": self._leaves,
             "promote": self._promotes,
@@ -70,9 +77,44 @@ class Choices:
             "hang": self._hangs,
         }
 
+    @property
+    def tenants(self) -> tuple[str, ...]:
+        return tuple(self._ids)
+
+    @property
+    def kinds(self) -> Iterable[str]:
+        return self._kinds
+
     def of(self, kind: str, state: State) -> Sequence[Choice]:
         """What of this kind is possible now."""
-        return tuple(self._kinds[kind](state))
+        return tuple(choice for choice in self._kinds[kind](state) if not self._is_blocked(choice, state))
+
+    def every(self, state: State) -> Sequence[Choice]:
+        """What of the kinds that databases often refuse is possible now."""
+        return tuple(choice for kind in OFTEN_REFUSED for choice in self.of(kind, state))
+
+    def block(self, choices: Iterable[Choice], first: State) -> None:
+        """Leave out what the database refused in the first state, as long as the reason for it may last.
+
+        A membership to which rows refer cannot be deleted; where nobody may leave, nobody ever may; who is the last
+        owner stays so while the tenant's members are the same; and a row that cannot be moved never can.
+        """
+        self._blocked = frozenset(replace(choice, people=()) for choice in choices)
+        self._first = first
+        offered = list(self._leaves(first))
+        self._may_leave = not offered or any(choice not in self._blocked for choice in offered)
+
+    def _is_blocked(self, choice: Choice, state: State) -> bool:
+        if choice.kind == "leave" and not self._may_leave:
+            return True
+        if self._first is None or replace(choice, people=()) not in self._blocked:
+            return False
+        if choice.kind in ("remove", "leave", "remove owners", "hang"):
+            return True
+        return self._at(choice.tenant, state) == self._at(choice.tenant, self._first)
+
+    def _at(self, tenant: str, state: State) -> list[tuple[str, Member]]:
+        return [(name, member) for name, member in self._members(state) if member.tenant == tenant]
 
     def _members(self, state: State) -> Iterator[tuple[str, Member]]:
         for name in self._people:
@@ -96,11 +138,14 @@ class Choices:
                 yield from (Choice(kind="join another", persona=name, tenant=tenant, role=r) for r in self._roles)
 
     def _invites(self, state: State) -> Iterator[Choice]:
-        invitations = self._terrain.invitations
-        for name, tenant in self._missing(state) if invitations is not None else ():
-            if invitations is not None and self._ids[tenant] in invitations.drafts:
-                if tenant not in state.invited.get(name, {}):
-                    yield Choice(kind="invite", persona=name, tenant=tenant)
+        drafts = self._terrain.invitations.drafts if self._terrain.invitations is not None else {}
+        for name, tenant in self._missing(state):
+            if self._ids[tenant] in drafts and tenant not in state.invited.get(name, {}):
+                yield Choice(kind="invite", persona=name, tenant=tenant)
+
+    def _comes(self, state: State) -> Iterator[Choice]:
+        for choice in self._invites(state):
+            yield from (replace(choice, kind="come", role=role) for role in self._roles)
 
     def _accepts(self, state: State) -> Iterator[Choice]:
         for name, tenant in self._missing(state):

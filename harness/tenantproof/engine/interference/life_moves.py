@@ -32,6 +32,11 @@ class Step:
     main: int = 0
     """Which statement must touch a row for the step to have happened."""
 
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """What tells a person enough: the statements without those that make the session somebody."""
+        return self.statements[self.main : self.main + 1] if self.kind == "leave" else self.statements
+
 
 class Moves:
     """Tells each choice as a step."""
@@ -46,6 +51,7 @@ class Moves:
             "join another": self._join,
             "invite": self._invite,
             "accept": self._accept,
+            "come": self._come,
             "remove": self._remove,
             "leave": self._leave,
             "promote": self._make,
@@ -121,6 +127,16 @@ class Moves:
             main=1,
         )
 
+    def _come(self, choice: Choice) -> Step:
+        invited, accepted = self._invite(choice), self._accept(choice)
+        return Step(
+            kind="come",
+            words=f"{choice.persona} is invited to {choice.tenant}, accepts and becomes {_as(choice.role)}",
+            statements=(*invited.statements, *accepted.statements),
+            people=(choice.persona,),
+            main=len(invited.statements) + accepted.main,
+        )
+
     def _remove(self, choice: Choice) -> Step:
         return Step(
             kind="remove",
@@ -162,7 +178,7 @@ class Moves:
 
     def _made(self, role: str | None, user: str | None, tenant: str) -> Iterator[str]:
         for roll in self._terrain.rolls:
-            if role in roll.roles:
+            if _role(roll, role):
                 yield _text(self._update(roll, _role(roll, role), user, tenant))
 
     def _transfer(self, choice: Choice) -> Step:
@@ -236,7 +252,7 @@ def _who(roll: Roll, user: str | None, tenant: str | None) -> sql.Composable:
 
 def _role(roll: Roll, role: str | None) -> dict[str, str | None]:
     column = roll.membership.role
-    return {column: roll.roles[role]} if column is not None and role in roll.roles else {}
+    return {column: roll.roles[role]} if column and role is not None and role in roll.roles else {}
 
 
 def _assigned(changes: Values) -> sql.Composable:

@@ -90,8 +90,9 @@ def weight_of(seat: Seat, catch: Catch) -> Weight:
     written = catch.line.writes[0] if catch.line.writes is not None else None
     if constraint:
         return _of_constraint(seat.scene, constraint, written)
-    if catch.root.mechanism is Mechanism.WRITE and written is not None and not any(o.refused for o in pair):
-        return _of_conflict(seat.scene, written, catch)
+    by_policy = all(observation.denied or not observation.refused for observation in pair)
+    if written is not None and by_policy and "ON CONFLICT" in catch.line.sql:
+        return _of_conflict(seat.scene, written)
     if all(_is_one_bit(observation) for observation in pair) and (catch.program.known or _asks_for_a_name(seat, catch)):
         return Weight.COARSE
     return Weight.FACT
@@ -180,11 +181,12 @@ def _names_itself(scene: Scene, relation: Relation) -> bool:
     return relation.name in plan.users or any(len(key) == 1 and locator.path == key for locator in anchored)
 
 
-def _of_conflict(scene: Scene, written: QName, catch: Catch) -> Weight:
-    """ON CONFLICT DO NOTHING names no constraint: the unique indexes that do not hold the tenant are meant."""
+def _of_conflict(scene: Scene, written: QName) -> Weight:
+    """ON CONFLICT meets a row of others: it skips it, or is denied to change it, and names no constraint.
+
+    The unique indexes that do not hold the tenant are meant.
+    """
     relation = scene.plan.catalog.relations[written]
-    if "ON CONFLICT" not in catch.line.sql:
-        return Weight.FACT
     tenancy = scene.plan.tenancy_of(written)
     anchor = tenancy.tenant.path[:1] if tenancy.tenant is not None else ()
     indexes = [
