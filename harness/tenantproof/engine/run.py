@@ -80,7 +80,8 @@ def check(
         searched = None
         if budget.attempts:
             yield PhaseStarted(f"searching for interference: {budget.attempts:,} attempts")
-            searched = _searched(search(wire, plan, budget, locate, known=leaking(run.cells)))
+            known = leaking(run.cells)
+            searched = _searched(search(wire, plan, budget, locate, known=known, conninfo=handle.conninfo))
             clock.lap("search")
         findings = _accepted([*findings, *(searched.findings if searched else ())], scenario, started_at)
         yield from (FindingRaised(finding) for finding in findings)
@@ -117,7 +118,16 @@ def fuzz(
             return perf_counter() - started
 
         locate = locator(handle.sources)
-        for state in search(wire, plan, budget, locate, enough=lambda: enough(gone()), rounds=_UNTIL_TIME_IS_UP):
+        going = search(
+            wire,
+            plan,
+            budget,
+            locate,
+            enough=lambda: enough(gone()),
+            rounds=_UNTIL_TIME_IS_UP,
+            conninfo=handle.conninfo,
+        )
+        for state in going:
             if isinstance(state, Searched):
                 searched = state
             else:
@@ -294,7 +304,7 @@ def _report(
         unseeded=plan.manifest.unseeded,
         gaps=(*plan.gaps, *(searched.gaps if searched is not None else plan.uncalled)),
         search=searched.search if searched is not None else None,
-        notes=(*_notes(plan), *_mute_personas(plan, cells)),
+        notes=(*_notes(plan), *_mute_personas(plan, cells), *(searched.notes if searched is not None else ())),
         statements=statements,
         rows_seeded=sum(map(len, plan.world.rows.values())),
     )

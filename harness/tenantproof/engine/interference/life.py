@@ -42,7 +42,7 @@ from tenantproof.properties.membership import carried_by
 
 _OTHERS = 2
 _HEROES = 2
-_SHRINKS = 120
+_SHRINKS = 60
 """Lives that are tried to find a shorter one."""
 
 CARRIED = (
@@ -408,14 +408,29 @@ def _always(watch: Watch, key: _Key) -> bool:
 
 
 def _shrunk(watch: Watch, key: _Key, catch: Catch, number: int, examples: int, steps: int) -> Catch | None:
+    """Steps left out as far as that goes; where several are needed, Hypothesis looks for a simpler life."""
+    found = _without_idle(watch, key, catch.steps)
+    if found is not None and len(found.steps) == 1:
+        return _plainer(watch, key, found)
     watch.aim(key)
     try:
         _live(watch, number, examples, steps, (Phase.generate, Phase.shrink))
     except (_Reached, _Enough, HypothesisException):
         watch.end()
-    best = watch.best or catch
+    best = watch.best
     watch.aim(None)
-    return _without_idle(watch, key, best.steps)
+    simpler = _without_idle(watch, key, best.steps) if best is not None else None
+    return min((c for c in (simpler, found) if c is not None), key=lambda c: len(c.steps), default=None)
+
+
+def _plainer(watch: Watch, key: _Key, catch: Catch) -> Catch:
+    """One person is removed or demoted, where that shows as much as something that happens to several at once."""
+    if len(catch.steps[0].people) == 1:
+        return catch
+    first = watch.stage.first
+    plain = [choice for kind in ("remove", "demote") for choice in watch.choices.of(kind, first)]
+    touched = [watch.moves.step(choice) for choice in plain if choice.persona in catch.steps[0].people]
+    return next((c for step in touched if (c := _shown_by(watch, key, (step,))) is not None), catch)
 
 
 def _without_idle(watch: Watch, key: _Key, steps: tuple[Step, ...]) -> Catch | None:

@@ -47,6 +47,7 @@ SET_UP = "SET CONSTRAINTS ALL IMMEDIATE"
 
 _TIMEOUTS = """\
 SELECT pg_catalog.set_config('statement_timeout', '2000', true), pg_catalog.set_config('lock_timeout', '100', true)"""
+_PATIENCE = "SET LOCAL lock_timeout = '100ms'"
 _MARK = "SAVEPOINT state"
 _BACK = "ROLLBACK TO SAVEPOINT state"
 
@@ -94,7 +95,7 @@ class Stage:
 
     def begin(self) -> None:
         """Back to the seeded database."""
-        self._wire.restart((SET_UP, _TIMEOUTS, _MARK))
+        self._wire.restart((SET_UP, _PATIENCE, _MARK))
 
     def refused(self, steps: Sequence[Step]) -> list[bool]:
         """For each step alone whether the database refuses it, or nothing comes of it; none of them happens."""

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from tenantproof.core.finding import Finding, Verdict
 from tenantproof.core.model import QName
 from tenantproof.core.report import Gap, Search
+from tenantproof.core.seeds import child_seed
 from tenantproof.engine.interference.arena import Tally
 from tenantproof.engine.interference.findings import Locate, findings_of
 from tenantproof.engine.interference.hunt import Budget, Hunt
 from tenantproof.engine.interference.lexicon import function_gaps
+from tenantproof.engine.interference.life import life_findings
 from tenantproof.engine.interference.scene import set_up
 from tenantproof.engine.matrix import Judged
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.wire import Wire
 
 _MOSTLY = 0.5
+_LIVES, _STEPS = 8, 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,7 @@ class Searched:
     findings: tuple[Finding, ...]
     search: Search
     gaps: tuple[Gap, ...]
+    notes: tuple[str, ...] = ()
 
 
 def leaking(cells: Iterable[Judged]) -> frozenset[tuple[QName, str]]:
@@ -45,21 +49,38 @@ def search(
     known: frozenset[tuple[QName, str]] = frozenset(),
     enough: Callable[[], bool] = lambda: False,
     rounds: int = 1,
+    conninfo: str | None = None,
 ) -> Iterator[Search | Searched]:
     """Search for interference.  Yields how it goes after each batch; the last thing yielded is what was found.
 
     *known* are (relation, command) pairs whose leaks are reported already; *enough* is asked after each batch; the
-    personas take turns *rounds* times.  The wire's session must be the observer's.
+    personas take turns *rounds* times, and live through changes of their memberships once a round; *conninfo* is for
+    a neighbour who writes meanwhile.  The wire's session must be the observer's.
     """
     hunt = Hunt(set_up(wire, plan), budget, known)
-    for _ in range(rounds):
+    lived: dict[str, Finding] = {}
+    notes: tuple[str, ...] = ()
+    for number in range(rounds):
+        life = life_findings(
+            wire,
+            plan,
+            seed=child_seed(budget.seed, "round", number),
+            examples=_LIVES,
+            steps=_STEPS,
+            known=known,
+            locate=locate,
+            conninfo=conninfo,
+        )
+        lived.update((finding.fingerprint, finding) for finding in life.findings if finding.fingerprint not in lived)
+        notes = life.notes
         yield from (progress(tally) for tally in hunt.sweep(enough))
         if enough():
             break
     yield Searched(
-        findings=tuple(findings_of(hunt.scene, list(hunt.catches.values()), locate)),
+        findings=(*lived.values(), *findings_of(hunt.scene, list(hunt.catches.values()), locate)),
         search=progress(hunt.tally),
         gaps=(*function_gaps(plan), *_slow(hunt.tally)),
+        notes=notes,
     )
 
 
