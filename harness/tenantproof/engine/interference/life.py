@@ -160,6 +160,7 @@ class MembershipLife(RuleBasedStateMachine):
         super().__init__()
         self.watch = watch
         self.state: State = watch.stage.first
+        self.before = self.state
         self.trail: list[Step] = []
         self.new: Step | None = None
         self.writing = False
@@ -187,7 +188,7 @@ class MembershipLife(RuleBasedStateMachine):
             self.watch.tally.refused += 1
             return
         self.watch.tally.steps += 1
-        self.state, self.new = state, step
+        self.before, self.state, self.new = self.state, state, step
         self.trail.append(step)
         self._possible.clear()
 
@@ -294,7 +295,7 @@ class MembershipLife(RuleBasedStateMachine):
         self.watch.tally.states += len(people)
         self.watch.caught(self.trail, self.watch.stage.read(self.state, people))
         if step.kind in LOSSES and not self.writing:
-            self.watch.caught(self.trail, self.watch.stage.write(self.state, step.people))
+            self.watch.caught(self.trail, self.watch.stage.write(self.state, step.people, self.before))
 
     def _others(self, step: Step) -> tuple[str, ...]:
         """Two more: first those to whom something happened before, then everybody in turn."""
@@ -450,16 +451,15 @@ def _shown_by(watch: Watch, key: _Key, steps: Sequence[Step]) -> Catch | None:
     """What these steps show of *key*; None where one of them is refused, or nothing shows."""
     stage = watch.stage
     stage.begin()
-    state: State | None = stage.first
+    before = state = stage.first
     for step in steps:
-        state = stage.take(step)
-        if state is None:
+        after = stage.take(step)
+        if after is None:
             return None
-    if state is None or not steps:
-        return None
+        before, state = state, after
     people = list(dict.fromkeys(name for step in reversed(steps) for name in step.people))
     if key[1] is Property.VISIBILITY:
         sightings = stage.read(state, dict.fromkeys([*people, *stage.people]))
     else:
-        sightings = stage.write(state, people)
+        sightings = stage.write(state, people, before)
     return next((Catch.of(steps, sighting) for sighting in sightings if sighting.key == key), None)

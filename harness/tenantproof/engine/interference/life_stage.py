@@ -51,6 +51,9 @@ _PATIENCE = "SET LOCAL lock_timeout = '100ms'"
 _MARK = "SAVEPOINT state"
 _BACK = "ROLLBACK TO SAVEPOINT state"
 
+_LOOKED = 3
+"""Answers to a write, to the way back to the observer, and to the look."""
+
 Known = frozenset[tuple[QName, str]]
 """(relation, command) pairs of which the matrix said already that they leak."""
 
@@ -124,26 +127,49 @@ class Stage:
                 if not said[-1].refused:
                     yield from self._judged(standing, stand, attempt, said[-1], state)
 
-    def write(self, state: State, names: Iterable[str]) -> Iterator[Sighting]:
-        """What these people change or delete that they may not."""
+    def write(self, state: State, names: Iterable[str], before: State | None = None) -> Iterator[Sighting]:
+        """What these people change or delete that they may not; with *before*, where they might do so then."""
         for name in names:
-            standing, reach = self._standing(name, state), self._reach(name)
+            standing = self._standing(name, state)
+            attempts = self._reach(name).writes
+            if before is not None:
+                lost = self._lost(
+                    self._standing(name, before), standing, state, {(a.relation, a.command) for a in attempts}
+                )
+                attempts = tuple(a for a in attempts if (a.relation, a.command) in lost)
             self._wire.prepare(self._becoming[name])
-            first = self._wire.run([(attempt.sql,) for attempt in reach.writes])
-            done = [
-                (attempt, said[-1])
-                for attempt, said in zip(reach.writes, first, strict=True)
-                if not said[-1].refused and said[-1].count
-            ]
-            looks = self._wire.run([(a.sql, as_observer(), self._plan.watches[a.relation].query) for a, _ in done])
+            outcomes = self._touching(attempts)
             self._wire.prepare((_BACK,))
-            for (attempt, observation), said in zip(done, looks, strict=True):
-                if len(said) == 3 and not said[-1].refused:
-                    changes = self._changes(attempt.relation, state, said[-1])
-                    hurt = changed_against(standing, attempt.relation, attempt.command, changes, observation.count)
-                    rows = tuple(change.before for change in hurt if change.before is not None)
-                    if rows:
-                        yield Sighting(standing=standing, attempt=attempt, rows=rows, observation=observation)
+            for attempt, observation, look in outcomes:
+                changes = self._changes(attempt.relation, state, look)
+                hurt = changed_against(standing, attempt.relation, attempt.command, changes, observation.count)
+                rows = tuple(change.before for change in hurt if change.before is not None)
+                if rows:
+                    yield Sighting(standing=standing, attempt=attempt, rows=rows, observation=observation)
+
+    def _lost(
+        self, then: Standing, now: Standing, state: State, asked: Iterable[tuple[QName, Command]]
+    ) -> set[tuple[QName, Command]]:
+        """Where a row is withheld now that was not."""
+        return {
+            (name, command)
+            for name, command in asked
+            if any(
+                now.forbidden(name, command, row) and not then.forbidden(name, command, row)
+                for row in state.rows[name].rows.values()
+            )
+        }
+
+    def _touching(self, attempts: Sequence[Attempt]) -> list[tuple[Attempt, Observation, Observation]]:
+        """The attempts that touch a row, what the persona perceived, and what the observer sees then."""
+        first = self._wire.run([(attempt.sql,) for attempt in attempts])
+        touching = [a for a, said in zip(attempts, first, strict=True) if not said[-1].refused and said[-1].count]
+        scripts = [(a.sql, as_observer(), self._plan.watches[a.relation].query) for a in touching]
+        return [
+            (attempt, said[0], said[-1])
+            for attempt, said in zip(touching, self._wire.run(scripts), strict=True)
+            if len(said) == _LOOKED and not said[-1].refused
+        ]
 
     def _changes(self, name: QName, state: State, look: Observation) -> tuple[Change, ...]:
         seeded = self._plan.manifest.seeded_keys.get(name, frozenset())

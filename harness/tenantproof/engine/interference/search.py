@@ -21,6 +21,8 @@ from tenantproof.engine.wire import Wire
 
 _MOSTLY = 0.5
 _LIVES, _STEPS = 8, 8
+_READS = 100
+"""Relations times lives: a state of a large schema takes long to look at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ def search(
             wire,
             plan,
             seed=child_seed(budget.seed, "round", number),
-            examples=_LIVES,
+            examples=max(2, min(_LIVES, _READS // max(1, len(plan.relations)))),
             steps=_STEPS,
             known=known,
             locate=locate,
