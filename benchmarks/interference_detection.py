@@ -1,5 +1,5 @@
 """
-What the search finds within its default budget, at several seeds: every leak of fixtures/interference, and nothing in the
+What the search finds within its default budget, at several seeds: every leak of fixtures/interference, nothing in the
 safe twins.
 
 Run: python benchmarks/interference_detection.py [SEED ...]     (default: 20260101 1 2; some minutes)

@@ -108,7 +108,7 @@ def test_the_slow_way_to_the_database_costs_nothing_of_the_time(tenantproof: Run
     done = tenantproof("fuzz", small_app, "--for", "1s", "-q", "-r", "json=r.json")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert report_of(small_app.parents[1] / "r.json")["search"]["attempts"] > 50
+    assert report_of(small_app.parents[1] / "r.json")["times"]["phases"]["search"] >= 1
 
 
 def test_a_search_whose_attempts_come_to_nothing_is_weak(tenantproof: Run, small_app: Path, tmp_path: Path) -> None:

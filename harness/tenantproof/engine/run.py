@@ -77,6 +77,7 @@ def check(
         locate = locator(handle.sources)
         findings = find(wire, plan, run.cells, locate)
         clock.lap("findings")
+        statements = wire.counter.statements  # of the matrix: how often the search confirms depends on chance
         searched = None
         if budget.attempts:
             yield PhaseStarted(f"searching for interference: {budget.attempts:,} attempts")
@@ -85,7 +86,6 @@ def check(
             clock.lap("search")
         findings = _accepted([*findings, *(searched.findings if searched else ())], scenario, started_at)
         yield from (FindingRaised(finding) for finding in findings)
-        statements = wire.counter.statements
     report = _report(handle, scenario, plan, cells, findings, seed, statements, searched)
     timing = _timing(started_at, clock, run, searched)
     yield RunFinished(replace(report, timing=timing, patches=tuple(patches)))

@@ -129,6 +129,7 @@ class Wire:
             if result.status == pq.ExecStatus.FATAL_ERROR:
                 failure = failure or result
         self._take_sync()
+        self._notices.clear()  # of what the set-up did: the persona does not hear it
         if failure is not None:
             raise psycopg.errors.error_from_result(failure)
 

@@ -27,6 +27,8 @@ class Breach:
     """Whether the row is another tenant's (or a stranger's), rather than forbidden inside the own tenant."""
     raised: bool = False
     """Whether the persona's own role or memberships grew."""
+    beside: bool = False
+    """Whether the program did not name the relation as a target."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +75,26 @@ def breaches(
 
 def _drags_along(border: Border, breach: Breach, permitted: Sequence[Change], hanging: Mapping[QName, Hanging]) -> bool:
     """Whether the row went along with one that was changed rightly."""
-    if breach.raised or _foreign(border, breach.row):
+    if breach.raised:
+        return False
+    if _is_reaction(border, breach, permitted):
+        return True
+    if _foreign(border, breach.row):
         return False
     around = hanging.get(breach.change.relation, LOOSE)
     if around.tangled and any(_place(change) == _place(breach.change) for change in permitted):
         return True
     gone = {change.relation for change in permitted if change.after is None}
     return breach.change.after is None and bool(around.parents & gone)
+
+
+def _is_reaction(border: Border, breach: Breach, permitted: Sequence[Change]) -> bool:
+    """Whether a row that is open to the persona counts or rates something that the persona rightly wrote."""
+    before, after = breach.change.before, breach.change.after
+    if before is None or after is None or not breach.beside:
+        return False
+    open_to_read = all(border.side(breach.change.relation, row) is Side.MINE for row in (before, after))
+    return open_to_read and any(change.relation != breach.change.relation for change in permitted)
 
 
 def _place(change: Change) -> tuple[QName, str | None]:
@@ -104,7 +119,7 @@ def _breach(
             if side is not Side.MINE:
                 return Breach(change=change, row=row, crosses=side is Side.FOREIGN)
         elif _trespass(border, change, row):
-            return Breach(change=change, row=row, crosses=True)
+            return Breach(change=change, row=row, crosses=True, beside=True)
     return None
 
 

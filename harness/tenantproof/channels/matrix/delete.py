@@ -43,7 +43,7 @@ def _refers_to_itself(stand: Stand) -> bool:
 
 
 def _delete(stand: Stand, form: Form, aim: str) -> Attempt:
-    filter_column = stand.key_columns[0] if form is Form.FILTERED else None
+    filter_column = next(iter(stand.key_columns), None) if form is Form.FILTERED else None
     return Attempt(
         relation=stand.name,
         command=Command.DELETE,

@@ -9,7 +9,7 @@ looked for only in relations that the statistics of the transaction say it touch
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import psycopg
@@ -254,15 +254,14 @@ class Arena:
         damages: list[Damage] = []
         if world.targets:
             written = [(program, names) for program, names in zip(programs, touched, strict=True) if names]
-            damages = [
-                replace(damage, world=world) for damage in self._damages(written, self._look() if written else {})
-            ]
+            before = self._look({name for _, names in written for name in names})
+            damages = [replace(damage, world=world) for damage in self._damages(written, before)]
         self._wire.prepare((_BACK, *self._becoming))
         return answers, damages
 
-    def _look(self) -> Mapping[QName, Snapshot]:
-        """What the observer sees in the world as it is now."""
-        names = list(self._facts.watches)
+    def _look(self, relations: Set[QName]) -> Mapping[QName, Snapshot]:
+        """What the observer sees of these relations in the world as it is now."""
+        names = sorted(relations)
         said = self._wire.run([(as_observer(), self._facts.watches[name].query) for name in names])
         return {
             name: self._facts.watches[name].rows(answer[-1], frozenset())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
-from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
+from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase, ReadOnlyDatabase
 
 from tenantproof.core.catalog import RelationKind
 from tenantproof.core.finding import Property, Severity
@@ -117,7 +117,7 @@ class Hunt:
                     lambda program: any(seat.arena.run([program])),
                     number=1,
                     tries=_TRIES,
-                    database=DirectoryBasedExampleDatabase(place),
+                    database=ReadOnlyDatabase(DirectoryBasedExampleDatabase(place)),  # of use to others, if not here
                     only_stored=True,
                 )
                 self._run(seat, [found] if found is not None else [])
@@ -373,7 +373,10 @@ class Hunt:
     def _smallest_dependence(self, seat: Seat, program: Program, damage: Damage) -> Elsewhere | None:
         if damage.world is None:
             return None
+        hurt = {breach.change.relation for breach in damage.breaches}
         for happening in damage.world.happenings:
+            if happening.relation not in hurt:
+                continue
             single = damage.world.only([happening])
             if seat.arena.damage(program, single) is not None:
                 return single

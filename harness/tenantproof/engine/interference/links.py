@@ -25,6 +25,8 @@ from tenantproof.engine.wire import Wire
 from tenantproof.properties.border import Border, Side
 
 _MOST_PARENTS = 2
+_MOST_LINKS = 40
+"""In a large schema each link costs each batch."""
 
 
 def links(wire: Wire, plan: Plan, facts: Facts, border: Border) -> list[tuple[Happening, Target]]:
@@ -36,7 +38,7 @@ def links(wire: Wire, plan: Plan, facts: Facts, border: Border) -> list[tuple[Ha
     for (happening, target), said in zip(asked, answers, strict=True):
         if len(said) == len(happening.statements) and said[len(happening.before)].count == 1:
             found.setdefault((happening.words, target.relation), (happening, target))
-    return list(found.values())
+    return list(found.values())[:_MOST_LINKS]
 
 
 def _candidates(plan: Plan, facts: Facts, border: Border) -> Iterator[tuple[Happening, Target]]:

@@ -16,6 +16,8 @@ _OUTWARD = {
     r"\bpg_sleep\w*\s*\(": "sleeps",
     r"\bsetval\s*\(": "sets a sequence, which a rollback does not undo",
     r"\b(DEALLOCATE|DISCARD)\b": "forgets what the session has prepared, which a rollback does not undo",
+    r"\bSESSION\s+AUTHORIZATION\b|\bsession_authorization\b|\bRESET\s+ALL\b": "changes who the session is: ours "
+    "begins as a superuser, which no user's does",
     r"\bcron\s*\.\s*(un)?schedule": "schedules jobs",
     r"\bpgmq\s*\.|\bvault\s*\.\s*create_secret": "uses a queue or a vault",
 }

@@ -75,8 +75,9 @@ def search(
         )
         lived.update((finding.fingerprint, finding) for finding in life.findings if finding.fingerprint not in lived)
         notes = life.notes
+        tried = hunt.tally.attempts
         yield from (progress(tally) for tally in hunt.sweep(enough))
-        if enough():
+        if enough() or hunt.tally.attempts == tried:
             break
     yield Searched(
         findings=(*lived.values(), *findings_of(hunt.scene, list(hunt.catches.values()), locate)),

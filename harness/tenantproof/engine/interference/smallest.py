@@ -37,8 +37,7 @@ def smallest_program(
     memory: dict[Program, bool] = {}
     phases = [Phase.reuse, Phase.shrink] if only_stored else [Phase.reuse, Phase.generate, Phase.shrink]
 
-    @seed(number)
-    @settings(
+    @settings(  # outside of @seed, which takes the database away
         max_examples=tries,
         phases=phases,
         database=database,
@@ -49,6 +48,7 @@ def smallest_program(
         verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck),
     )
+    @seed(number)
     @given(programs)
     def trial(program: Program) -> None:
         if program not in memory:
