@@ -42,7 +42,7 @@ def test_an_isolated_database_exits_0_and_says_what_was_not_tested(tenantproof: 
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 leaked" in done.stdout
-    assert "public.my_teams()" in done.stdout
+    assert "world pairs" in done.stdout
     assert "seeding" in done.stderr
     document = report_of(Path(str(small_app)).parents[1] / "r.json")
     assert document["findings"] == []
@@ -125,7 +125,7 @@ def test_a_view_that_leaks_by_itself_is_told_beside_another_leak_of_its_table(
         "create policy notes_plant on public.notes for insert to authenticated with check (true);"
     )
 
-    tenantproof("check", small_app, "--patch", both, "-q", "--report", "json=r.json")
+    tenantproof("check", small_app, "--patch", both, "-q", "--attempts", 0, "--report", "json=r.json")
 
     findings = report_of(small_app.parents[1] / "r.json")["findings"]
     assert isinstance(findings, list)

@@ -19,7 +19,7 @@ from tenantproof.core.catalog import RelationKind
 from tenantproof.core.finding import Property, Severity
 from tenantproof.core.model import Persona, QName
 from tenantproof.core.program import Line, Program
-from tenantproof.core.seeds import child_seed
+from tenantproof.core.seeds import child_random, child_seed
 from tenantproof.engine.interference.arena import Damage, Suspicion, Tally
 from tenantproof.engine.interference.catch import (
     Catch,
@@ -39,6 +39,9 @@ from tenantproof.generation.obvious import obvious_reads, obvious_writes
 from tenantproof.generation.programs import Profile, programs_about
 from tenantproof.generation.reads import everything
 from tenantproof.generation.vocabulary import Noun, Verb
+
+_AT_ONCE = 80
+"""Subjects of one batch: more do not fit into one example of Hypothesis."""
 
 _EXAMPLES = 8
 """Batches drawn at a time; the first of Hypothesis is always the simplest, which was said before."""
@@ -124,7 +127,7 @@ class Hunt:
                 yield self.tally
 
     def _batches(self, seat: Seat, attempts: int, enough: Callable[[], bool]) -> Iterator[Tally]:
-        subjects = seat.subjects
+        subjects = list(seat.subjects)
         if not subjects:
             return
         self._first_calls(seat)
@@ -132,18 +135,22 @@ class Hunt:
         if self.budget.obvious:
             self._run(seat, list(obvious_writes(seat.vocabulary)))
         self._run(seat, self._endings(seat))
+        # Each persona begins elsewhere: in a large schema nobody comes round.
+        child_random(self.budget.seed, "order", seat.persona.name, self._round).shuffle(subjects)
         start = self.tally.attempts
-        turn = 0
+        turn = idle = 0
         while self.tally.attempts - start < attempts and turn < attempts and not enough():
             turn += 1
             before = self.tally.attempts
             left = attempts - self.tally.attempts + start
-            for batch in self._draw(seat, subjects, turn, min(_EXAMPLES, left // len(subjects) + 2)):
+            chosen, subjects = subjects[:_AT_ONCE], [*subjects[_AT_ONCE:], *subjects[:_AT_ONCE]]
+            for batch in self._draw(seat, chosen, turn, min(_EXAMPLES, left // len(chosen) + 2)):
                 self._run(seat, batch)
                 yield self.tally
                 if self.tally.attempts - start >= attempts or enough():
                     return
-            if self.tally.attempts == before:
+            idle = idle + 1 if self.tally.attempts == before else 0
+            if idle * _AT_ONCE >= len(subjects):
                 return  # everything that can be said was said
 
     def _draw(self, seat: Seat, subjects: Sequence[Noun | Verb], turn: int, examples: int) -> list[list[Program]]:
