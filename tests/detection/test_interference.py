@@ -15,6 +15,8 @@ from tenantproof.engine.psql import run_script
 
 FIXTURES = sorted(path.parent for path in (Path(__file__).parents[2] / "fixtures" / "interference").glob("*/leaky.sql"))
 NAMES = [path.name for path in FIXTURES]
+HALF = FIXTURES[::2]
+"""What the suite has the time for; benchmarks/interference_detection.py runs all."""
 
 ATTEMPTS = 1000
 """Half of what `check` tries by default: benchmarks/interference_detection.py runs the default at three seeds."""
@@ -36,7 +38,7 @@ def test_the_twins_differ_by_one_line(fixture: Path) -> None:
     assert sorted(line[0] for line in changed) == ["+", "-"]
 
 
-@pytest.mark.parametrize("fixture", FIXTURES, ids=NAMES)
+@pytest.mark.parametrize("fixture", HALF, ids=NAMES[::2])
 def test_the_leak_is_found_and_replayed(fixture: Path) -> None:
     shown: dict[str, str] = {}
 
@@ -55,7 +57,7 @@ def test_the_leak_is_found_and_replayed(fixture: Path) -> None:
         assert all("LEAK" in output for output in shown.values()), said
 
 
-@pytest.mark.parametrize("fixture", FIXTURES, ids=NAMES)
+@pytest.mark.parametrize("fixture", HALF, ids=NAMES[::2])
 def test_the_safe_twin_is_silent(fixture: Path) -> None:
     report = check(fixture / "safe.tenancy.yaml", attempts=ATTEMPTS)
 
