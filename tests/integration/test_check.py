@@ -52,7 +52,7 @@ def test_an_isolated_database_exits_0_and_says_what_was_not_tested(tenantproof: 
 def test_the_same_seed_gives_the_same_report_but_for_times(tenantproof: Run, small_app: Path, leak: Path) -> None:
     folder = small_app.parents[1]
     for name in ("one", "two"):
-        tenantproof("check", small_app, "--patch", leak, "-q", "--report", f"json={name}.json")
+        tenantproof("check", small_app, "--attempts", 200, "--patch", leak, "-q", "--report", f"json={name}.json")
 
     one, two = (report_of(folder / f"{name}.json") for name in ("one", "two"))
     one.pop("times")
@@ -64,7 +64,19 @@ def test_another_seed_gives_the_same_fingerprints(tenantproof: Run, small_app: P
     folder = small_app.parents[1]
     found = []
     for seed in (1, 2):
-        tenantproof("check", small_app, "--patch", leak, "-q", "--seed", seed, "--report", f"json={seed}.json")
+        tenantproof(
+            "check",
+            small_app,
+            "--attempts",
+            200,
+            "--patch",
+            leak,
+            "-q",
+            "--seed",
+            seed,
+            "--report",
+            f"json={seed}.json",
+        )
         findings = report_of(folder / f"{seed}.json")["findings"]
         assert isinstance(findings, list)
         found.append([finding["fingerprint"] for finding in findings])
@@ -73,7 +85,7 @@ def test_another_seed_gives_the_same_fingerprints(tenantproof: Run, small_app: P
 
 
 def test_a_leak_exits_1_names_the_policy_and_can_be_replayed(tenantproof: Run, small_app: Path, leak: Path) -> None:
-    done = tenantproof("check", small_app, "--patch", leak, "-q", "--report", "json=r.json")
+    done = tenantproof("check", small_app, "--attempts", 200, "--patch", leak, "-q", "--report", "json=r.json")
 
     assert done.returncode == 1, done.stdout + done.stderr
     findings = report_of(small_app.parents[1] / "r.json")["findings"]
@@ -83,12 +95,12 @@ def test_a_leak_exits_1_names_the_policy_and_can_be_replayed(tenantproof: Run, s
     assert finding["file"].endswith("leak.sql")
     assert finding["line"] == 1
 
-    again = tenantproof("replay", finding["fingerprint"], small_app, "--patch", leak)
+    again = tenantproof("replay", finding["fingerprint"], small_app, "--attempts", 200, "--patch", leak)
     assert again.returncode == 1, again.stdout + again.stderr
     assert "LEAK" in again.stdout
     assert "STILL LEAKS" in again.stdout
 
-    fixed = tenantproof("replay", finding["fingerprint"], small_app)
+    fixed = tenantproof("replay", finding["fingerprint"], small_app, "--attempts", 200)
     assert fixed.returncode == 0, fixed.stdout + fixed.stderr
     assert "FIXED" in fixed.stdout
 
@@ -98,7 +110,7 @@ def test_a_leak_exits_1_names_the_policy_and_can_be_replayed(tenantproof: Run, s
     [(("--fail-on", "never"), 0), (("--exit-zero",), 0), (("--fail-on", "critical"), 1), (("--fail-on", "low"), 1)],
 )
 def test_the_gate(tenantproof: Run, small_app: Path, leak: Path, arguments: tuple[str, ...], code: int) -> None:
-    assert tenantproof("check", small_app, "--patch", leak, "-q", *arguments).returncode == code
+    assert tenantproof("check", small_app, "--attempts", 0, "--patch", leak, "-q", *arguments).returncode == code
 
 
 def test_an_accepted_finding_passes_until_its_day(tenantproof: Run, small_app: Path, leak: Path) -> None:
@@ -106,10 +118,10 @@ def test_an_accepted_finding_passes_until_its_day(tenantproof: Run, small_app: P
     entry = "accept:\n  - {channel: READ, object: public.notes, reason: known, until: %s}\n"
 
     small_app.write_text(text + entry % "2999-01-01")
-    assert tenantproof("check", small_app, "--patch", leak, "-q").returncode == 0
+    assert tenantproof("check", small_app, "--attempts", 0, "--patch", leak, "-q").returncode == 0
 
     small_app.write_text(text + entry % "2020-01-01")
-    assert tenantproof("check", small_app, "--patch", leak, "-q").returncode == 1
+    assert tenantproof("check", small_app, "--attempts", 0, "--patch", leak, "-q").returncode == 1
 
 
 def test_a_view_that_leaks_by_itself_is_told_beside_another_leak_of_its_table(
@@ -137,7 +149,7 @@ def test_a_view_that_leaks_by_itself_is_told_beside_another_leak_of_its_table(
 
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
 def test_tokens_can_be_signed_with_asymmetric_keys(tenantproof: Run, small_app: Path, algorithm: str) -> None:
-    done = tenantproof("check", small_app, "-q", "--signing-algorithm", algorithm)
+    done = tenantproof("check", small_app, "--attempts", 0, "-q", "--signing-algorithm", algorithm)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -151,7 +163,7 @@ def test_over_blocking_is_found(tenantproof: Run, small_app: Path, tmp_path: Pat
     strict = tmp_path / "strict.sql"
     strict.write_text("drop policy notes_select on public.notes;")
 
-    done = tenantproof("check", small_app, "--patch", strict, "-q")
+    done = tenantproof("check", small_app, "--attempts", 0, "--patch", strict, "-q")
 
     assert done.returncode == 1
     assert "BLOCKED" in done.stdout
@@ -163,7 +175,7 @@ def test_a_policy_that_fails_is_neither_isolated_nor_a_leak(tenantproof: Run, sm
         "alter policy notes_select on public.notes using (exists (select 1 from public.notes n where n.id = notes.id));"
     )
 
-    done = tenantproof("check", small_app, "--patch", recursive, "-q")
+    done = tenantproof("check", small_app, "--attempts", 0, "--patch", recursive, "-q")
 
     assert done.returncode == 4, done.stdout
     assert "recurses" in done.stdout
@@ -175,7 +187,7 @@ def test_a_table_nobody_decided_on_exits_4(tenantproof: Run, small_app: Path, tm
         "create table public.mystery (id int primary key, what text); grant select on public.mystery to authenticated;"
     )
 
-    done = tenantproof("check", small_app, "--patch", added, "-q")
+    done = tenantproof("check", small_app, "--attempts", 0, "--patch", added, "-q")
 
     assert done.returncode == 4, done.stdout
     assert "does not say whose" in done.stdout
@@ -231,7 +243,7 @@ def test_a_table_that_cannot_be_seeded_is_named_with_the_sqlstate(
     impossible = tmp_path / "impossible.sql"
     impossible.write_text("alter table public.notes add column n int not null check (n > 5 and n < 5);")
 
-    done = tenantproof("check", small_app, "--patch", impossible, "-q", "--strict")
+    done = tenantproof("check", small_app, "--attempts", 0, "--patch", impossible, "-q", "--strict")
 
     assert done.returncode in (1, 4), done.stdout + done.stderr
     assert "23514" in done.stdout
@@ -258,7 +270,7 @@ def test_nothing_in_scope_exits_5(tenantproof: Run, small_app: Path) -> None:
     text = text.replace("table: team_members", "table: public.team_members")
     small_app.write_text(text[: text.index("tables:")])
 
-    done = tenantproof("check", small_app, "-q")
+    done = tenantproof("check", small_app, "--attempts", 0, "-q")
 
     assert done.returncode == 5, done.stdout + done.stderr
 
@@ -289,7 +301,12 @@ def test_ctrl_c_exits_130_and_leaves_no_server_and_no_database(small_app: Path, 
 
 def test_two_runs_at_once_do_not_meet(small_app: Path) -> None:
     runs = [
-        subprocess.Popen(command("check", small_app, "-q"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            command("check", small_app, "--attempts", 100, "-q"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for _ in range(2)
     ]
     for run in runs:
@@ -301,7 +318,10 @@ def test_a_reader_that_closes_the_pipe_does_not_change_the_exit_code(small_app: 
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        command("check", small_app, "-q", "--patch", leak), stdout=writer, stderr=subprocess.PIPE, check=False
+        command("check", small_app, "--attempts", 0, "-q", "--patch", leak),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
     )
     os.close(writer)
     assert done.returncode == 1, done.stderr

@@ -39,6 +39,8 @@ class Stance(enum.IntEnum):
 
 
 _Lines = dict[tuple[QName, Command, str | None], Expectation | None]
+_Kind = tuple[Persona, QName, Command, str | None, str | None, frozenset[str]]
+"""All that a stance depends on: persona, relation, command, and the row's tenant, owner and flags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,17 @@ class Oracle:
     """Whether claims or settings carry one tenant: then nobody promised the others of several memberships."""
     _lines: _Lines = field(default_factory=dict, repr=False, compare=False)
     """Memo of resolved lines: the same few are asked for once per row."""
+    _stances: dict[_Kind, Stance] = field(default_factory=dict, repr=False, compare=False)
+    """Memo of stances: rows of one tenant and owner are alike."""
 
     def stance(self, persona: Persona, relation: QName, command: Command, row: Row) -> Stance:
         """What the scenario says of *persona* doing *command* on *row* of *relation*."""
+        kind = (persona, relation, command, row.tenant, row.owner, row.flags)
+        if kind not in self._stances:
+            self._stances[kind] = self._decide(persona, relation, command, row)
+        return self._stances[kind]
+
+    def _decide(self, persona: Persona, relation: QName, command: Command, row: Row) -> Stance:
         root = self.partitions.get(relation)
         if root is not None:
             return min(self.stance(persona, root, command, row), Stance.ALLOWED)
