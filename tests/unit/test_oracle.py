@@ -456,6 +456,14 @@ def test_law_the_answer_does_not_depend_on_what_was_asked_before(
     assert used == fresh
 
 
+def test_who_belongs_where_may_change_after_the_first_question() -> None:
+    asked = replace(oracle(BY_OWNER, []), directories=frozenset({NOTES}))
+    colleague = Row(key=("7",), owner="u-colleague")
+    assert asked.stance(MEMBER, NOTES, Command.SELECT, colleague) is FORBIDDEN
+    after = replace(asked, people={"u-colleague": frozenset({"a-id"})})
+    assert after.stance(MEMBER, NOTES, Command.SELECT, colleague) is ALLOWED
+
+
 @given(WITH_TENANT, personas(), COMMANDS, ROWS, LINES)
 def test_law_a_partition_is_never_promised_more_than_its_root(
     tenancy: Tenancy, persona: Persona, command: Command, row: Row, lines: list[Expectation]

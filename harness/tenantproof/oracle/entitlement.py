@@ -64,8 +64,9 @@ class Oracle:
     """Whether claims or settings carry one tenant: then nobody promised the others of several memberships."""
     _lines: _Lines = field(default_factory=dict, repr=False, compare=False)
     """Memo of resolved lines: the same few are asked for once per row."""
-    _stances: dict[_Kind, Stance] = field(default_factory=dict, repr=False, compare=False)
-    """Memo of stances: rows of one tenant and owner are alike."""
+    _stances: dict[_Kind, Stance] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Memo of stances: rows of one tenant and owner are alike.  Not of `init`, so that `replace` forgets them: they
+    depend on `people`."""
 
     def stance(self, persona: Persona, relation: QName, command: Command, row: Row) -> Stance:
         """What the scenario says of *persona* doing *command* on *row* of *relation*."""
