@@ -65,3 +65,37 @@ def test_the_safe_twin_is_silent(fixture: Path) -> None:
 
     assert [finding for finding in report.findings if finding.channel != "SEQ-GAP"] == []
     assert exit_code(report) == 0
+
+
+def test_a_table_without_a_key_whose_tenant_may_be_missing(tmp_path: Path) -> None:
+    """All its columns are the key, nulls among them: such a row can be left alone on the stage, and told apart."""
+    scenario = FIXTURES[0].parents[1] / "searched" / "safe" / "no_key_null" / "no_key_null.tenancy.yaml"
+    assert check(scenario, attempts=300).findings == ()
+
+    loose = tmp_path / "loose.sql"
+    loose.write_text("alter policy u on public.log_lines using (true);")
+    (finding,) = check(scenario, attempts=0, patches=[loose]).findings
+    assert (finding.object, finding.severity) == ("public.log_lines", Severity.HIGH)
+
+
+DISMISSES_ANYBODY = """
+create or replace function private.fire() returns trigger language plpgsql security definer set search_path = '' as $$
+begin
+  delete from public.employees where id = old.id and organization_id in (select private.my_orgs());
+  return old;
+end $$;
+"""
+
+
+def test_a_view_may_let_people_do_what_its_table_does_not(tmp_path: Path) -> None:
+    """Where the scenario speaks of the view, what goes through it is judged by that line too."""
+    safe = FIXTURES[0].parents[1] / "searched" / "safe"
+    scenario = safe / "instead_of_delete" / "instead_of_delete.tenancy.yaml"
+    assert check(safe / "label_view" / "label_view.tenancy.yaml", attempts=0).findings == ()
+    assert check(scenario, attempts=0).findings == ()
+
+    loose = tmp_path / "loose.sql"
+    loose.write_text(DISMISSES_ANYBODY)
+    (finding,) = check(scenario, attempts=0, patches=[loose]).findings
+    assert finding.object == "public.staff"
+    assert set(finding.personas) == {"acme.member", "globex.member", "dual"}

@@ -259,6 +259,17 @@ class TestNothingStays:
             leave(wire)
         assert observer.execute(COUNT).fetchone() == ("3",)
 
+    def test_an_interruption_leaves_nothing_for_psycopg_to_say(
+        self, connect: Connect, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def interrupt(wire: Wire) -> None:
+            wire.prepare(())
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt), connect() as connection, Wire(connection) as wire:
+            interrupt(wire)
+        assert caplog.messages == []
+
     def test_a_procedure_cannot_commit_either(self, wire: Wire, observer: psycopg.Connection) -> None:
         (answer,) = one(wire, "CALL public.commits()")
         assert answer.sqlstate == "2D000"

@@ -15,6 +15,7 @@ from tenantproof.core.model import Command, QName
 from tenantproof.core.program import Line, Program
 from tenantproof.engine.interference.catch import Catch, Mechanism, Root
 from tenantproof.engine.interference.merging import Group, grouped
+from tenantproof.engine.interference.wording import title_of
 
 NOTES, TASKS, STATS, SHARES = (QName("public", name) for name in ("notes", "tasks", "stats", "shares"))
 COUNTS, OTHER = QName("public", "count_all"), QName("public", "other")
@@ -232,3 +233,8 @@ def test_grouping_loses_nothing_and_does_not_depend_on_the_order(
     assert sum(len(group.catches) for group in groups) == len(catches)
     assert len({group.root for group in groups}) == len(groups)
     assert [group.root for group in grouped(shuffled, CALLING)] == [group.root for group in groups]
+
+
+def test_what_a_function_tells_is_told_as_a_call_of_it() -> None:
+    found = catch(Mechanism.FUNCTION, COUNTS)
+    assert title_of(found.root, found) == "A call of public.count_all(…) tells people about rows of others."

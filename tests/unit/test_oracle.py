@@ -456,6 +456,15 @@ def test_law_the_answer_does_not_depend_on_what_was_asked_before(
     assert used == fresh
 
 
+@pytest.mark.parametrize(("owner", "expected"), [(None, ALLOWED), ("u-member", ALLOWED), ("u-colleague", FORBIDDEN)])
+def test_founding_a_tenant_crosses_no_border_unless_a_line_says_so(owner: str | None, expected: Stance) -> None:
+    asked = replace(oracle(BY_TENANT, []), founding=frozenset({NOTES}))
+    fresh = Row(key=("9",), owner=owner)
+    assert asked.stance(MEMBER, NOTES, Command.INSERT, fresh) is expected
+    declared = replace(oracle(BY_TENANT, [line(NONE, command=Command.INSERT)]), founding=frozenset({NOTES}))
+    assert declared.stance(MEMBER, NOTES, Command.INSERT, fresh) is FORBIDDEN
+
+
 def test_who_belongs_where_may_change_after_the_first_question() -> None:
     asked = replace(oracle(BY_OWNER, []), directories=frozenset({NOTES}))
     colleague = Row(key=("7",), owner="u-colleague")

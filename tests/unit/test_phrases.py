@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import Phase, find, given, seed, settings
@@ -11,6 +16,8 @@ from psycopg import sql
 
 from tenantproof.core.model import Command, QName
 from tenantproof.core.program import PLAIN, Line
+from tenantproof.core.world import Key
+from tenantproof.engine.scripts import has_key_of
 from tenantproof.generation.endings import endings
 from tenantproof.generation.phrases import (
     Draw,
@@ -256,3 +263,55 @@ def _line_of(writing: Writing, noun: Noun, number: int) -> Line:
 
     draw()
     return found[-1]
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ([], "false"),
+        ([("1", "b"), ("2", "d")], """(("id"::text, "x"::text) IN (VALUES ('1', 'b'), ('2', 'd')))"""),
+        ([("1", None)], """(ROW("id"::text, "x"::text) IS NOT DISTINCT FROM ROW('1', NULL))"""),
+        (
+            [(None, None), ("2", "d")],
+            """(("id"::text, "x"::text) IN (VALUES ('2', 'd')) """
+            """OR ROW("id"::text, "x"::text) IS NOT DISTINCT FROM ROW(NULL, NULL))""",
+        ),
+    ],
+)
+def test_a_key_may_hold_nulls_where_all_columns_are_the_key(keys: Sequence[Key], expected: str) -> None:
+    assert text(has_key_of(("id", "x"), keys)) == expected
+
+
+DRAWS = """\
+import sys
+sys.path.insert(0, {home!r})
+import constants
+from hypothesis import Phase, given, seed, strategies as st
+from tenantproof.engine.interference.drawing import by_seed_alone, drawing
+
+@drawing(300, [Phase.generate])
+@seed(1)
+@given(st.lists(st.integers(0, 10**9), min_size=5, max_size=5))
+def draw(numbers):
+    print(numbers)
+
+with by_seed_alone():
+    draw()
+"""
+
+
+def test_the_seed_alone_says_what_is_drawn_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    """Hypothesis would mix in constants of modules that are not installed, and keep them in the working directory."""
+    said = []
+    for name, written in (("plain", ""), ("telling", f"NUMBERS = {list(range(123456700, 123456799))}")):
+        home = tmp_path / name
+        home.mkdir()
+        (home / "constants.py").write_text(written)
+        command = [sys.executable, "-c", DRAWS.format(home=str(home))]
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=True)
+        said.append(done.stdout)
+        assert [path.name for path in home.iterdir()] == ["constants.py"]
+
+    assert len(said[0].splitlines()) > 100
+    assert said[0] == said[1]

@@ -47,15 +47,17 @@ def command(
     from tenantproof.core.finding import Finding
     from tenantproof.core.ports import Handle
     from tenantproof.core.report import Report
-    from tenantproof.engine.psql import run_script
+    from tenantproof.engine.psql import run_script, shows_leak
 
     found: list[Finding] = []
+    outputs: list[str] = []
 
     def show(handle: Handle, report: Report) -> None:
         for finding in report.findings:
             if finding.fingerprint.startswith(fingerprint):
                 found.append(finding)
-                click.echo(finding.replay if script else run_script(handle, finding.replay))
+                outputs.append(finding.replay if script else run_script(handle, finding.replay))
+                click.echo(outputs[-1])
 
     if not re.fullmatch("[0-9a-f]{4,12}", fingerprint):
         raise click.UsageError(f"'{fingerprint}' is no fingerprint: 4 to 12 of the characters 0-9 a-f")
@@ -76,5 +78,10 @@ def command(
         click.echo(f"FIXED  {fingerprint}: this run does not find it (its findings: {others})")
         click.echo("       A finding of the search needs the --attempts and --reach, or the --examples, of its run.")
         return 0
-    click.echo(f"STILL LEAKS  {found[0].fingerprint}  {found[0].object}: {found[0].title}")
+    told = f"{found[0].fingerprint}  {found[0].object}: {found[0].title}"
+    if script or any(shows_leak(output) for output in outputs):
+        click.echo(f"STILL LEAKS  {told}")
+    else:
+        click.echo(f"STILL FOUND  {told}")
+        click.echo("             The run finds it, but psql alone does not show it (psql cannot compare notices).")
     return 1

@@ -268,13 +268,14 @@ def _observed(judged: Judged, first: Violation) -> str:
 
 def _whose(plan: Plan, violation: Violation) -> str:
     row, change = violation.row, violation.change
-    words = _owner_in_words(plan, row)
+    words = owner_in_words(plan, row)
     if change is not None and change.before is not None and change.after is not None and row is change.after:
-        return f"{_owner_in_words(plan, change.before)} became {words}"
+        return f"{owner_in_words(plan, change.before)} became {words}"
     return words
 
 
-def _owner_in_words(plan: Plan, row: Row) -> str:
+def owner_in_words(plan: Plan, row: Row) -> str:
+    """Whose the row is: "a row of acme, owned by acme.member"."""
     tenant = plan.world.tenant_name(row.tenant)
     owner = next((p.name for p in plan.manifest.personas if p.user_id == row.owner and row.owner is not None), None)
     whose = f"a row of {tenant}" if tenant else "a row of no tenant"
@@ -308,7 +309,7 @@ def _blocked(plan: Plan, group: Sequence[Judged], locate: Locate) -> Finding:
                 statement=j.outcomes[0].attempt.sql if j.outcomes else "",
                 expected=plan.oracle.promise(j.stand.persona, relation, command),
                 observed=_not_reached(j),
-                rows=tuple(dict.fromkeys(_owner_in_words(plan, row) for row in j.judgement.missing))[:_SEVERAL],
+                rows=tuple(dict.fromkeys(owner_in_words(plan, row) for row in j.judgement.missing))[:_SEVERAL],
             )
             for j in group
         ),

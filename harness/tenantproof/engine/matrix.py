@@ -94,7 +94,14 @@ def _attempts(stand: Stand, command: Command) -> Iterator[Attempt]:
 
 
 def _question(plan: Plan, stand: Stand, command: Command) -> Question:
-    return Question(oracle=plan.oracle, persona=stand.persona, relation=stand.name, command=command, rows=stand.rows)
+    return Question(
+        oracle=plan.oracle,
+        persona=stand.persona,
+        relation=stand.name,
+        command=command,
+        rows=stand.rows,
+        through=stand.through if stand.through != stand.name else None,
+    )
 
 
 def _judge_reads(plan: Plan, stands: Sequence[Stand], outcomes: Sequence[Outcome]) -> Iterator[Judged]:

@@ -48,8 +48,15 @@ class Plan:
                 if who.user_id is not None
             },
             directories=frozenset(name for name in self.tenancy if self._is_directory(name)),
+            founding=frozenset(name for name in self.tenancy if self._holds_tenants(name)),
             one_tenant_a_session="{tenant." in f"{self.scenario.claims} {self.scenario.session.settings}",
         )
+
+    def _holds_tenants(self, name: QName) -> bool:
+        """Its rows are tenants: their own key says whose they are."""
+        tenancy, relation = self.tenancy[name], self.catalog.relations.get(name)
+        path = tenancy.tenant.path if tenancy.tenant is not None else ()
+        return relation is not None and len(path) == 1 and relation.primary_key == path
 
     def _is_directory(self, name: QName) -> bool:
         """One row for each user, of no tenant."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 
@@ -22,3 +23,8 @@ def run_script(handle: Handle, script: str) -> str:
         check=False,
     )
     return done.stdout + done.stderr
+
+
+def shows_leak(output: str) -> bool:
+    """Whether a script's output holds its verdict LEAK."""
+    return re.search(r"^ *LEAK\b", output, re.MULTILINE) is not None

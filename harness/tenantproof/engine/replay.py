@@ -41,7 +41,7 @@ def plain(plan: Plan, judged: Judged) -> str:
     lines = [
         f"-- {judged.stand.persona.name}: {judged.command} on {judged.object.name}",
         "begin;",
-        *_ended(as_persona(timeless(plan.identities[judged.stand.persona.name]))),
+        *becoming(plan, judged.stand.persona.name),
         f"{attempt.sql};",
         "rollback;",
         "",
@@ -53,34 +53,43 @@ def _reading(plan: Plan, judged: Judged, violations: Sequence[Violation]) -> lis
     attempt = violations[0].outcome.attempt
     answers = dict.fromkeys(_as_answered(judged, violation) for violation in violations)
     width = len(next(iter(answers)))
-    names = [sql.Identifier(name) for name in _answer_columns(judged, width)]
-    listed = sql.SQL(", ").join(
-        sql.SQL("({})").format(sql.SQL(", ").join(_text(part) for part in answer)) for answer in list(answers)[:_SHOWN]
-    )
-    query = sql.SQL(
-        "select 'LEAK' as verdict, seen.*\n  from ({}) as seen ({})\n"
-        "  join (values {}) as forbidden on row(seen.*) is not distinct from row(forbidden.*);"
-    ).format(_composed(attempt.sql), sql.SQL(", ").join(names), listed)
     return [
         f"-- {judged.stand.persona.name}",
-        *_ended(as_persona(timeless(plan.identities[judged.stand.persona.name]))),
+        *becoming(plan, judged.stand.persona.name),
         "-- rows that are not theirs",
-        query.as_string(None),
+        seen_among(attempt.sql, _answer_columns(judged, width), list(answers)[:_SHOWN]),
     ]
+
+
+def seen_among(query: str, names: Sequence[str], forbidden: Iterable[Key]) -> str:
+    """SELECT what the query shows, its columns called by these names, of the answers that are forbidden."""
+    listed = sql.SQL(", ").join(
+        sql.SQL("({})").format(sql.SQL(", ").join(map(as_text, answer))) for answer in forbidden
+    )
+    return (
+        sql.SQL(
+            "select 'LEAK' as verdict, seen.*\n  from ({}) as seen ({})\n"
+            "  join (values {}) as forbidden on row(seen.*) is not distinct from row(forbidden.*);"
+        )
+        .format(_composed(query), sql.SQL(", ").join(map(sql.Identifier, names)), listed)
+        .as_string(None)
+    )
 
 
 def _counting(plan: Plan, judged: Judged, violations: Sequence[Violation]) -> list[str]:
     permitted = len(judged.stand.rows) - sum(1 for _ in judged.stand.rows_with(judged.command, Stance.FORBIDDEN))
-    query = sql.SQL(
-        "select 'LEAK' as verdict, count(*) as seen, {} as permitted\n  from ({}) as seen having count(*) > {};"
-    )
-    number = sql.Literal(permitted)
     return [
         f"-- {judged.stand.persona.name}",
-        *_ended(as_persona(timeless(plan.identities[judged.stand.persona.name]))),
+        *becoming(plan, judged.stand.persona.name),
         "-- more rows than are theirs",
-        query.format(number, _composed(violations[0].outcome.attempt.sql), number).as_string(None),
+        counted_over(violations[0].outcome.attempt.sql, permitted),
     ]
+
+
+def counted_over(query: str, permitted: int) -> str:
+    """SELECT how many rows the query shows, where they are more than is permitted."""
+    text = "select 'LEAK' as verdict, count(*) as seen, {0} as permitted\n  from ({1}) as seen having count(*) > {0};"
+    return sql.SQL(text).format(sql.Literal(permitted), _composed(query)).as_string(None)
 
 
 def _writing(plan: Plan, judged: Judged, violations: Sequence[Violation]) -> list[str]:
@@ -91,18 +100,27 @@ def _writing(plan: Plan, judged: Judged, violations: Sequence[Violation]) -> lis
     forbidden = [v.change.before.key for v in violations if v.change is not None and v.change.before is not None]
     return [
         *(["-- only the row in question stays, so that nothing but a policy can refuse"] if stage else []),
-        *_ended(stage),
-        f"create temporary table tenantproof_before on commit drop as\n  {watch};",
-        f"-- {judged.stand.persona.name}",
-        *_ended(as_persona(timeless(plan.identities[judged.stand.persona.name]))),
-        attempt.sql + ";",
-        "-- what the observer sees now",
-        as_observer() + ";",
-        difference(watch, forbidden),
+        *ended(stage),
+        *watched(
+            watch,
+            [f"-- {judged.stand.persona.name}", *becoming(plan, judged.stand.persona.name), attempt.sql + ";"],
+            forbidden,
+        ),
     ]
 
 
-def difference(watch: str, forbidden: Iterable[Key]) -> str:
+def watched(watch: str, act: Iterable[str], forbidden: Iterable[Key]) -> list[str]:
+    """The lines of an act between two looks of the observer; tells what became of the rows with these keys."""
+    return [
+        f"create temporary table tenantproof_before on commit drop as\n  {watch};",
+        *act,
+        "-- what the observer sees now",
+        as_observer() + ";",
+        _difference(watch, forbidden),
+    ]
+
+
+def _difference(watch: str, forbidden: Iterable[Key]) -> str:
     """SELECT what differs from tenantproof_before in the rows with these keys, or in new rows where there are none."""
     keys = sorted({json.dumps(key) for key in forbidden})[:_SHOWN]
     listed = sql.SQL(", ").join(sql.SQL("{}::jsonb").format(sql.Literal(key)) for key in keys)
@@ -133,7 +151,8 @@ def _answer_columns(judged: Judged, width: int) -> Sequence[str]:
     return columns if len(columns) == width and judged.object.primary_key else [f"c{i + 1}" for i in range(width)]
 
 
-def _text(value: str | None) -> sql.Composable:
+def as_text(value: str | None) -> sql.Composable:
+    """A literal of type text."""
     return sql.SQL("null::text") if value is None else sql.SQL("{}::text").format(sql.Literal(value))
 
 
@@ -142,7 +161,13 @@ def _composed(statement: str) -> sql.SQL:
     return sql.SQL(statement)
 
 
-def _ended(statements: Iterable[str]) -> list[str]:
+def becoming(plan: Plan, name: str) -> list[str]:
+    """The lines that make the observer's session the persona, tomorrow too."""
+    return ended(as_persona(timeless(plan.identities[name])))
+
+
+def ended(statements: Iterable[str]) -> list[str]:
+    """Statements as lines of a script."""
     return [f"{statement};" for statement in statements]
 
 

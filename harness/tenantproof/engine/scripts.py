@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -75,15 +75,26 @@ def as_persona(identity: Identity) -> tuple[str, ...]:
     return statements if call is None else (*statements, call.as_string(None))
 
 
-def has_key_of(key_columns: Sequence[str], keys: Sequence[Key]) -> sql.Composable:
-    """The condition that a row has one of these keys; false where there is none."""
-    if not keys:
-        return sql.SQL("false")
-    key = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in key_columns)
-    listed = sql.SQL(", ").join(
-        sql.SQL("({})").format(sql.SQL(", ").join(sql.Literal(part) for part in row_key)) for row_key in keys
+def set_settings(settings: Iterable[tuple[str, str]]) -> str:
+    """SELECT that lays these settings over the session's until the transaction ends."""
+    calls = sql.SQL(", ").join(
+        sql.SQL("pg_catalog.set_config({}, {}, true)").format(*map(sql.Literal, pair)) for pair in settings
     )
-    return sql.SQL("(({}) IN (VALUES {}))").format(key, listed)
+    return sql.SQL("SELECT {}").format(calls).as_string(None)
+
+
+def has_key_of(key_columns: Sequence[str], keys: Sequence[Key]) -> sql.Composable:
+    """The condition that a row has one of these keys; false where there is none.  It is never null."""
+    key = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in key_columns)
+    whole, with_nulls = ([_values(row) for row in keys if (None in row) is null] for null in (False, True))
+    found = [sql.SQL("({}) IN (VALUES {})").format(key, sql.SQL(", ").join(whole))] if whole else []
+    # Where there is no primary key all columns are the key, and IN is null of a row that has a null among them.
+    found += [sql.SQL("ROW({}) IS NOT DISTINCT FROM ROW{}").format(key, values) for values in with_nulls]
+    return sql.SQL("({})").format(sql.SQL(" OR ").join(found)) if found else sql.SQL("false")
+
+
+def _values(key: Key) -> sql.Composable:
+    return sql.SQL("({})").format(sql.SQL(", ").join(sql.Literal(part) for part in key))
 
 
 @cache

@@ -53,8 +53,11 @@ class Wire:
         return self
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        # After a failure (Ctrl-C among them) answers are still on their way: closing the connection ends it all.
-        if failure is None and self._pg.status == pq.ConnStatus.OK:
+        if failure is not None:
+            # Ctrl-C among them: answers are still on their way.  Closing the connection ends it all; left open, psycopg
+            # would try to roll back in the middle of the pipeline and say on stderr that it could not.
+            self._pg.finish()
+        elif self._pg.status == pq.ConnStatus.OK:
             self._demand(("ROLLBACK",))
             self._pg.exit_pipeline_mode()
 

@@ -1,4 +1,4 @@
-"""What anybody would try first: read everything, plant a row, take a row, change or delete every row."""
+"""What anybody would try first: read all, collide with a row, plant one, take one, change or delete every row."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from tenantproof.core.program import Line, Program
 from tenantproof.generation.phrases import Cell, cells_of, literal, table
 from tenantproof.generation.reads import everything
 from tenantproof.generation.vocabulary import Noun, Vocabulary
-from tenantproof.generation.writes import assignments, insert_into, taking
+from tenantproof.generation.writes import assignments, insert_into, taking, written
 
 _MOST_PLANTED = 2
+_MOST_COLLIDING = 4
 
 
 def obvious_reads(vocabulary: Vocabulary) -> Iterator[Program]:
@@ -24,21 +25,39 @@ def obvious_reads(vocabulary: Vocabulary) -> Iterator[Program]:
             yield Program(lines=(everything(noun),))
 
 
+def collisions(vocabulary: Vocabulary) -> Iterator[Program]:
+    """INSERT of a row of one's own with the values that a row of others has in what constraints compare."""
+    for noun in vocabulary.nouns:
+        if not noun.drafts or not noun.insertable:
+            continue
+        for copied in noun.copies[:_MOST_COLLIDING]:
+            own = [cell for cell in cells_of(noun, noun.drafts[0]) if cell.column not in copied]
+            cells = [
+                Cell(word.name, literal(copied[word.name], word.type))
+                for word in noun.insertable
+                if word.name in copied
+            ]
+            yield _program(vocabulary, written(insert_into(noun, [*own, *cells]), "insert", noun, Command.INSERT))
+
+
 def obvious_writes(vocabulary: Vocabulary) -> Iterator[Program]:
     """The plainest writes to every relation, as far as the role may."""
     for noun in vocabulary.nouns:
         lines = [*_plantings(noun), *_changes(noun)]
         if noun.deletable:
-            lines.append(_line(sql.SQL("DELETE FROM {}").format(table(noun.name)), noun, "delete", Command.DELETE))
-        for line in lines:
-            known = frozenset(known for known in vocabulary.unguessable if known in line.sql)
-            yield Program(lines=(line,), known=known)
+            body = sql.SQL("DELETE FROM {}").format(table(noun.name))
+            lines.append(written(body, "delete", noun, Command.DELETE, reach=Reach.SQL))
+        yield from (_program(vocabulary, line) for line in lines)
+
+
+def _program(vocabulary: Vocabulary, line: Line) -> Program:
+    return Program(lines=(line,), known=frozenset(known for known in vocabulary.unguessable if known in line.sql))
 
 
 def _plantings(noun: Noun) -> Iterator[Line]:
     for draft in (*noun.drafts[:1], *noun.alien[:_MOST_PLANTED]):
         if noun.insertable:
-            yield _line(insert_into(noun, cells_of(noun, draft)), noun, "insert", Command.INSERT)
+            yield written(insert_into(noun, cells_of(noun, draft)), "insert", noun, Command.INSERT)
 
 
 def _changes(noun: Noun) -> Iterator[Line]:
@@ -55,15 +74,4 @@ def _changes(noun: Noun) -> Iterator[Line]:
 
 def _update(noun: Noun, cells: Sequence[Cell]) -> Line:
     body = sql.SQL("UPDATE {} SET {}").format(table(noun.name), assignments(cells))
-    return _line(body, noun, "update", Command.UPDATE)
-
-
-def _line(body: sql.Composable, noun: Noun, shape: str, command: Command) -> Line:
-    return Line(
-        sql=body.as_string(None),
-        shape=shape,
-        subject=noun.name,
-        relations=(noun.name,),
-        writes=(noun.name, command),
-        reach=Reach.API if command is Command.INSERT else Reach.SQL,
-    )
+    return written(body, "update", noun, Command.UPDATE, reach=Reach.SQL)

@@ -6,7 +6,7 @@ import enum
 
 from hypothesis import strategies as st
 
-from tenantproof.core.program import PLAIN, Line, Program, Variation
+from tenantproof.core.program import PLAIN, Line, Program
 from tenantproof.generation.calls import call
 from tenantproof.generation.phrases import Draw, chance, pick
 from tenantproof.generation.reads import API_READS, SQL_READS, unlimited
@@ -23,24 +23,16 @@ class Profile(enum.StrEnum):
     """Everything."""
 
 
-def programs_about(
-    subject: Noun | Verb, vocabulary: Vocabulary, profile: Profile, *, varied: bool = True
-) -> st.SearchStrategy[Program]:
-    """Programs whose last or first statement is about *subject*; with *varied*, also under unusual requests."""
-    return _program(subject, vocabulary, profile, vocabulary.variations if varied else ())
-
-
 @st.composite
-def _program(
-    draw: Draw, subject: Noun | Verb, vocabulary: Vocabulary, profile: Profile, variations: tuple[Variation, ...]
-) -> Program:
+def programs_about(draw: Draw, subject: Noun | Verb, vocabulary: Vocabulary, profile: Profile) -> Program:
+    """Programs whose last or first statement is about *subject*, some of them under unusual requests."""
     lines: tuple[Line, ...] = (_line(draw, subject, vocabulary, profile),)
     if lines[0].writes or lines[0].calls:
         if chance(draw, 2 if isinstance(subject, Noun) and (subject.links or subject.read_by) else 4):
             lines = (*lines, *_afterwards(draw, subject, vocabulary))
     elif isinstance(subject, Noun) and chance(draw, 6) and (before := _beforehand(draw, vocabulary)):
         lines = (*before, unlimited(draw, subject))
-    variation = pick(draw, variations) if variations and chance(draw, 3) else PLAIN
+    variation = pick(draw, vocabulary.variations) if vocabulary.variations and chance(draw, 3) else PLAIN
     text = " ".join(line.sql for line in lines)
     return Program(
         lines=lines,

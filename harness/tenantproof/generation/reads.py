@@ -55,11 +55,11 @@ def plain(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
 
 def aggregate(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
     """count, min, max, sum, with or without GROUP BY."""
-    counted = [sql.SQL("count(*)")]
+    counted: list[sql.Composable] = [sql.SQL("count(*)")]
     ordered = comparable(noun.readable)
     sizes = [word for word in ordered if word.category in tuple("NSDT")]
     for word in some(draw, sizes, 2) if sizes else ():
-        counted.append(sql.SQL("min({0}), max({0})").format(column(word)))  # type: ignore[arg-type]
+        counted.append(sql.SQL("min({0}), max({0})").format(column(word)))
     what = sql.SQL(", ").join(counted)
     body = sql.SQL("SELECT {} FROM {}").format(what, table(noun.name)) + where(draw, noun.readable)
     if ordered and chance(draw, 3):
@@ -102,13 +102,7 @@ def join(draw: Draw, vocabulary: Vocabulary, noun: Noun) -> Line:
         table(parent.name),
         on,
     ) + where(draw, noun.readable, "a")
-    return Line(
-        sql=body.as_string(None),
-        shape="join",
-        subject=noun.name,
-        relations=(noun.name, parent.name),
-        reach=Reach.SQL,
-    )
+    return _line(body, "join", noun, Reach.SQL, parent)
 
 
 def set_operation(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
@@ -137,13 +131,7 @@ def sub_select(draw: Draw, vocabulary: Vocabulary, noun: Noun) -> Line:
     body = sql.SQL("SELECT {} FROM {} AS a WHERE {} ({})").format(
         names(some(draw, noun.readable, 3), "a"), table(noun.name), test, inner
     )
-    return Line(
-        sql=body.as_string(None),
-        shape="sub-select",
-        subject=noun.name,
-        relations=(noun.name, other.name),
-        reach=Reach.SQL,
-    )
+    return _line(body, "sub-select", noun, Reach.SQL, other)
 
 
 def lock(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
@@ -171,8 +159,10 @@ def probe(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
     return _line(body, "probe", noun, Reach.SQL)
 
 
-def _line(body: sql.Composable, shape: str, noun: Noun, reach: Reach) -> Line:
-    return Line(sql=body.as_string(None), shape=shape, subject=noun.name, relations=(noun.name,), reach=reach)
+def _line(body: sql.Composable, shape: str, noun: Noun, reach: Reach, *beside: Noun) -> Line:
+    """One statement about the noun that names others *beside* it."""
+    relations = (noun.name, *(other.name for other in beside))
+    return Line(sql=body.as_string(None), shape=shape, subject=noun.name, relations=relations, reach=reach)
 
 
 API_READS: tuple[Reading, ...] = (plain, plain, aggregate)

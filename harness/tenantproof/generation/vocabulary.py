@@ -73,11 +73,6 @@ class Noun:
     read_by: frozenset[QName] = frozenset()
     """Views and functions that read it."""
 
-    def word(self, name: str) -> Word | None:
-        """The column of that name among those that can be read or written."""
-        words = (*self.readable, *self.insertable, *self.updatable)
-        return next((word for word in words if word.name == name), None)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:

@@ -40,16 +40,16 @@ def insert(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
         many = True
     body += _on_conflict(draw, noun, cells)
     body += _returning(draw, noun)
-    return _line(body, "insert rows" if many else "insert", noun, Command.INSERT)
+    return written(body, "insert rows" if many else "insert", noun, Command.INSERT)
 
 
 def insert_select(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
     """INSERT a copy of what one can read."""
-    words = [word for word in noun.insertable if noun.word(word.name) in noun.readable and word not in noun.key]
+    words = [word for word in noun.insertable if word in noun.readable and word not in noun.key]
     if not words:
         return insert(draw, _vocabulary, noun)
     body = sql.SQL("INSERT INTO {0} ({1}) SELECT {1} FROM {0}").format(table(noun.name), names(words))
-    return _line(body, "insert select", noun, Command.INSERT, reach=Reach.SQL)
+    return written(body, "insert select", noun, Command.INSERT, reach=Reach.SQL)
 
 
 def update(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
@@ -60,14 +60,14 @@ def update(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
     body = sql.SQL("UPDATE {} SET {}").format(table(noun.name), assignments(cells))
     filtered = _filter(draw, noun)
     body += filtered + _returning(draw, noun)
-    return _line(body, "update", noun, Command.UPDATE, reach=_reach(filtered))
+    return written(body, "update", noun, Command.UPDATE, reach=_reach(filtered))
 
 
 def delete(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
     """DELETE, blind or filtered."""
     filtered = _filter(draw, noun)
     body = sql.SQL("DELETE FROM {}").format(table(noun.name)) + filtered + _returning(draw, noun)
-    return _line(body, "delete", noun, Command.DELETE, reach=_reach(filtered))
+    return written(body, "delete", noun, Command.DELETE, reach=_reach(filtered))
 
 
 def merge(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
@@ -77,16 +77,14 @@ def merge(draw: Draw, _vocabulary: Vocabulary, noun: Noun) -> Line:
     key, cells = noun.key[0], _row(draw, noun)
     changes = _changes(draw, noun)
     chosen = value(draw, key.values, key.category)
-    matched = sql.SQL("DELETE")
+    matched: sql.Composable = sql.SQL("DELETE")
     if changes and not chance(draw, 3):
-        matched = sql.SQL("UPDATE SET {}").format(assignments(changes))  # type: ignore[assignment]
-    listed = sql.SQL(", ").join(sql.Identifier(cell.column) for cell in cells)
-    given = sql.SQL(", ").join(cell.expression for cell in cells)
-    inserted = sql.SQL("INSERT ({}) VALUES ({})").format(listed, given) if cells else sql.SQL("DO NOTHING")
+        matched = sql.SQL("UPDATE SET {}").format(assignments(changes))
+    inserted = sql.SQL("INSERT ") + _given(cells) if cells else sql.SQL("DO NOTHING")
     body = sql.SQL(
         "MERGE INTO {} AS a USING (VALUES ({})) AS b (k) ON {} = b.k WHEN MATCHED THEN {} WHEN NOT MATCHED THEN {}"
     ).format(table(noun.name), literal(chosen, key.type), column(key, "a"), matched, inserted)
-    return _line(body, "merge", noun, Command.UPDATE, reach=Reach.SQL)
+    return written(body, "merge", noun, Command.UPDATE, reach=Reach.SQL)
 
 
 def write_in_cte(draw: Draw, vocabulary: Vocabulary, noun: Noun) -> Line:
@@ -95,7 +93,7 @@ def write_in_cte(draw: Draw, vocabulary: Vocabulary, noun: Noun) -> Line:
     if " RETURNING " not in line.sql or line.writes is None:
         return line
     body = sql.SQL("WITH w AS ({}) SELECT * FROM w").format(sql.SQL(line.sql))
-    return _line(body, "write in cte", noun, line.writes[1], reach=Reach.SQL)
+    return written(body, "write in cte", noun, line.writes[1], reach=Reach.SQL)
 
 
 def _row(draw: Draw, noun: Noun) -> list[Cell]:
@@ -141,9 +139,14 @@ def insert_into(noun: Noun, cells: Sequence[Cell]) -> sql.Composable:
     """INSERT one row with these values, or of defaults alone."""
     if not cells:
         return sql.SQL("INSERT INTO {} DEFAULT VALUES").format(table(noun.name))
+    return sql.SQL("INSERT INTO {} {}").format(table(noun.name), _given(cells))
+
+
+def _given(cells: Sequence[Cell]) -> sql.Composable:
+    """(columns) VALUES (values)."""
     listed = sql.SQL(", ").join(sql.Identifier(cell.column) for cell in cells)
     values = sql.SQL(", ").join(cell.expression for cell in cells)
-    return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(table(noun.name), listed, values)
+    return sql.SQL("({}) VALUES ({})").format(listed, values)
 
 
 def _on_conflict(draw: Draw, noun: Noun, cells: Sequence[Cell]) -> sql.Composable:
@@ -221,7 +224,8 @@ def _reach(filtered: sql.Composable) -> Reach:
     return Reach.API if filtered.as_string(None) else Reach.SQL
 
 
-def _line(body: sql.Composable, shape: str, noun: Noun, command: Command, *, reach: Reach = Reach.API) -> Line:
+def written(body: sql.Composable, shape: str, noun: Noun, command: Command, *, reach: Reach = Reach.API) -> Line:
+    """One statement that writes to the noun."""
     return Line(
         sql=body.as_string(None),
         shape=shape,

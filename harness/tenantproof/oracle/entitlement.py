@@ -60,6 +60,8 @@ class Oracle:
     directories: frozenset[QName] = frozenset()
     """Tables with one row for each user and no tenant (profiles): without an `expect` line, who of one tenant sees
     whom there is not judged."""
+    founding: frozenset[QName] = frozenset()
+    """Tables whose rows are tenants: without an `expect` line, whoever adds a new one crosses no border."""
     one_tenant_a_session: bool = False
     """Whether claims or settings carry one tenant: then nobody promised the others of several memberships."""
     _lines: _Lines = field(default_factory=dict, repr=False, compare=False)
@@ -88,6 +90,11 @@ class Oracle:
     def declared(self, persona: Persona, relation: QName, command: Command) -> bool:
         """Whether every capacity of the persona has an `expect` line for this command."""
         return all(self._line(relation, command, persona, member) is not None for member in _capacities(persona))
+
+    def speaks_of(self, persona: Persona, relation: QName, command: Command) -> bool:
+        """Whether for every capacity of the persona it is a line about this very relation that decides."""
+        lines = (self._line(relation, command, persona, member) for member in _capacities(persona))
+        return all(line is not None and line.table == relation for line in lines)
 
     def place(self, persona: Persona, relation: QName, command: Command) -> Place | None:
         """The line of the scenario that governs the cell: the `expect` line, else the table's declaration."""
@@ -158,6 +165,8 @@ class Oracle:
     ) -> Stance:
         if _inside_border(persona, home, command, row, tenancy):
             return Stance.ALLOWED
+        if command is Command.INSERT and relation in self.founding and row.tenant is None:
+            return Stance.ALLOWED if row.owner in (None, persona.user_id) else Stance.FORBIDDEN
         colleague = home is not None and home in self.people.get(row.owner, ())
         reads = command is Command.SELECT and relation in self.directories
         return Stance.ALLOWED if colleague and reads else Stance.FORBIDDEN

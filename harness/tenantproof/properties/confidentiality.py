@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
+from typing import Any
 
 from tenantproof.core.attempt import Observation
 from tenantproof.core.program import Answer
@@ -34,15 +35,11 @@ class Difference:
 
 def differ(first: Answer, second: Answer) -> bool:
     """Whether the two answers differ at all, nondeterminism included: a cheap first look."""
-    return first != second and _first_difference(first, second, ()) is not None
+    return first != second and interference(first, second, ()) is not None
 
 
 def interference(first: Answer, second: Answer, again: Sequence[Answer]) -> Difference | None:
     """What the persona learned from one world differing from the other; None where it learned nothing."""
-    return _first_difference(first, second, again)
-
-
-def _first_difference(first: Answer, second: Answer, again: Sequence[Answer]) -> Difference | None:
     for at, (one, two) in enumerate(zip_longest(first, second)):
         if one is None or two is None:
             return None  # an earlier statement was refused in one world only, and that was nondeterministic
@@ -66,13 +63,13 @@ def _masked(one: Observation, two: Observation, others: Sequence[Observation]) -
     if not others:
         return one, two
     noisy = {name for name in _WORDS if any(getattr(other, name) != getattr(one, name) for other in others)}
-    blank: dict[str, object] = {name: () if name == "notices" else "" for name in noisy}
+    blank: dict[str, Any] = {name: () if name == "notices" else "" for name in noisy}
     keep = [
         column
         for column in range(_width(one))
         if all(_column(other, column) == _column(one, column) for other in others)
     ]
-    one, two = (replace(observation, **blank) for observation in (one, two))  # type: ignore[arg-type]
+    one, two = (replace(observation, **blank) for observation in (one, two))
     if len(keep) == _width(one) or _width(one) != _width(two):
         return one, two
     return _narrowed(one, keep), _narrowed(two, keep)

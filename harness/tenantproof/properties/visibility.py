@@ -62,9 +62,15 @@ class Question:
     rows: tuple[Row, ...]
     elsewhere: tuple[Row, ...] = ()
     """Rows of the tables below a view, which it may show to others than the observer."""
+    through: QName | None = None
+    """The view that the command goes through to the rows of the relation."""
 
     def stance(self, row: Row) -> Stance:
-        return self.oracle.stance(self.persona, self.relation, self.command, row)
+        """What is promised of the table's rows, or of those that the view, where the scenario speaks of it, lets go."""
+        stance = self.oracle.stance(self.persona, self.relation, self.command, row)
+        if self.through is None or not self.oracle.speaks_of(self.persona, self.through, self.command):
+            return stance
+        return max(stance, self.oracle.stance(self.persona, self.through, self.command, row))
 
     @property
     def nothing_at_stake(self) -> bool:
@@ -267,7 +273,7 @@ def _stance_on(question: Question, change: Change, row: Row) -> Stance:
     application's affair; there the border alone holds.
     """
     if change.relation == question.relation:
-        return question.oracle.stance(question.persona, change.relation, question.command, row)
+        return question.stance(row)
     foreign = set(question.oracle.tenant_ids.values()) - {
         question.oracle.tenant_ids.get(name) for name in question.persona.tenants
     }

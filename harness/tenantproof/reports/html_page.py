@@ -15,6 +15,7 @@ from tenantproof.reports.visible import one_line
 from tenantproof.reports.weaknesses import weakness
 from tenantproof.reports.wording import (
     accepted_findings,
+    done,
     headline,
     in_no_cell,
     is_overblocking,
@@ -93,6 +94,7 @@ class FindingView:
     finding: Finding
     evidence: tuple[EvidenceView, ...]
     opens: tuple[str, ...]
+    done: str
     number: int
     anchor: str
     overblocking: bool
@@ -340,6 +342,7 @@ def _view(report: Report, matrix: Matrix, finding: Finding, ordinal: int) -> Fin
         finding=finding,
         evidence=tuple(_evidence(evidence) for evidence in finding.evidence),
         opens=opened(finding),
+        done=done(finding),
         number=ordinal,
         anchor=_finding_anchor(finding),
         overblocking=is_overblocking(finding, matrix),

@@ -11,6 +11,7 @@ from tenantproof.reports.pen import Part, Pen
 from tenantproof.reports.terminal_worlds import INDENT, worlds
 from tenantproof.reports.wording import (
     accepted_findings,
+    done,
     is_overblocking,
     opened,
     place_of,
@@ -68,7 +69,7 @@ def accepted(pen: Pen, report: Report) -> None:
     for finding in findings:
         pen.paragraph(
             ("ACCEPTED ", "cyan"),
-            f"{finding.severity}  {finding.channel}  {finding.object} · {finding.command}  "
+            f"{finding.severity}  {finding.channel}  {finding.object} · {done(finding)}  "
             f"fingerprint {finding.fingerprint}: {finding.accepted}",
         )
     if findings:
@@ -79,7 +80,7 @@ def _head(pen: Pen, finding: Finding, word: str, *, verbose: bool) -> None:
     style = _SEVERITY_STYLES[finding.severity]
     parts: list[Part] = [
         (f"{finding.severity}  {finding.channel}  ", style),
-        (f"{finding.object} · {' '.join(finding.commands or (finding.command,))}", "bold"),
+        (f"{finding.object} · {done(finding)}", "bold"),
         f" · {some(finding.personas, all_of_them=verbose)}",
     ]
     fingerprint = f"   fingerprint {finding.fingerprint}"

@@ -6,13 +6,14 @@ import shlex
 from collections.abc import Sequence
 
 from tenantproof.core.finding import Finding, Property
+from tenantproof.core.model import Command
 from tenantproof.core.report import Report, Search, Timing
 from tenantproof.reports.matrix import Matrix, Outcome
 
 
-def plural(count: int, noun: str) -> str:
-    """ "1 finding", "2 findings"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def plural(count: int, noun: str, several: str = "") -> str:
+    """ "1 finding", "2 findings"; *several* where an s is not enough."""
+    return f"{count} {noun}" if count == 1 else f"{count} {several or f'{noun}s'}"
 
 
 def number(count: int) -> str:
@@ -59,6 +60,13 @@ def is_overblocking(finding: Finding, matrix: Matrix) -> bool:
 def leaks(report: Report, matrix: Matrix) -> tuple[Finding, ...]:
     """Open findings that cross a border, as opposed to those that block too much."""
     return tuple(finding for finding in open_findings(report) if not is_overblocking(finding, matrix))
+
+
+def done(finding: Finding) -> str:
+    """The commands in words; what the search found about a function was done by calling it."""
+    calls = finding.cause == "function"
+    commands = finding.commands or (finding.command,)
+    return " ".join("call" if calls and command is Command.SELECT else command.value for command in commands)
 
 
 def opened(finding: Finding) -> tuple[str, ...]:

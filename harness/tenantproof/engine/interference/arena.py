@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
@@ -18,16 +19,18 @@ from psycopg import sql
 from tenantproof.core.attempt import Observation, Snapshot
 from tenantproof.core.catalog import Relation
 from tenantproof.core.errors import TargetError
-from tenantproof.core.model import Command, Persona, QName
-from tenantproof.core.program import Answer, Program, Variation
+from tenantproof.core.model import Command, QName
+from tenantproof.core.program import Answer, Line, Program
 from tenantproof.engine.interference.elsewhere import Elsewhere
 from tenantproof.engine.interference.facts import Facts
-from tenantproof.engine.plan import Plan
-from tenantproof.engine.scripts import as_observer, as_persona
+from tenantproof.engine.scripts import as_observer, as_persona, set_settings
 from tenantproof.engine.wire import Wire
 from tenantproof.properties.border import Border
 from tenantproof.properties.confidentiality import Difference, differ, interference
-from tenantproof.properties.integrity import Breach, Hanging, Ranks, breaches
+from tenantproof.properties.integrity import Breach, Hanging, breaches
+
+if TYPE_CHECKING:
+    from tenantproof.engine.interference.scene import Scene
 
 _LASTING = 4
 _BASE = "SAVEPOINT world_1"
@@ -66,8 +69,6 @@ class Tally:
     slow: dict[tuple[QName, bool], str] = field(default_factory=dict)
     """Subjects (with whether they are called) that hung or went astray, with what the database said."""
     timeouts: Counter[tuple[QName, bool]] = field(default_factory=Counter)
-    through: dict[QName, int] = field(default_factory=dict)
-    """How often each subject was got through to."""
     failures: dict[str, int] = field(default_factory=dict)
     """SQLSTATE -> how often."""
 
@@ -84,7 +85,6 @@ class Tally:
             self.failed += 1
             self.failures[last.sqlstate or ""] = self.failures.get(last.sqlstate or "", 0) + 1
         line = program.lines[len(answer) - 1]
-        self.through[line.subject] = self.through.get(line.subject, 0) + (outcome == "passed")
         self.seen.add((str(line.subject), line.shape, outcome))
         subject = (line.subject, line.calls)
         if last.sqlstate in (_TIMEOUT, _TOO_DEEP):
@@ -143,27 +143,15 @@ def prepare_question(wire: Wire, oids: Iterable[str]) -> None:
 class Arena:
     """One persona, and the worlds that differ behind its back."""
 
-    def __init__(
-        self,
-        wire: Wire,
-        plan: Plan,
-        facts: Facts,
-        persona: Persona,
-        worlds: Sequence[Elsewhere],
-        oids: Mapping[QName, str],
-        memberships: Mapping[QName, Ranks],
-        tally: Tally,
-        refresh: Sequence[str] = (),
-    ) -> None:
-        self._wire, self._facts, self.persona = wire, facts, persona
-        self.worlds, self.tally = tuple(worlds), tally
-        self._names = {oid: name for name, oid in oids.items()}
-        self._memberships = memberships
-        self._border = Border(plan.oracle, persona)
-        self._becoming = (*as_persona(plan.identities[persona.name]), _TIMEOUTS)
+    def __init__(self, scene: Scene, border: Border, worlds: Sequence[Elsewhere], tally: Tally) -> None:
+        self._wire, self._facts, self._border = scene.wire, scene.facts, border
+        self.persona, self.worlds, self.tally = border.persona, tuple(worlds), tally
+        self._names = {oid: name for name, oid in scene.oids.items()}
+        self._memberships = scene.memberships
+        self._becoming = (*as_persona(scene.plan.identities[self.persona.name]), _TIMEOUTS)
         self._counted: dict[str, int] = {}
-        self._hangs = {name: relation_parents(relation) for name, relation in facts.relations.items()}
-        self._world_1 = (*refresh, _BASE, *self._becoming)
+        self._hangs = {name: relation_parents(relation) for name, relation in scene.facts.relations.items()}
+        self._world_1 = (*scene.refresh, _BASE, *self._becoming)
 
     def run(self, programs: Sequence[Program]) -> tuple[list[Suspicion], list[Damage]]:
         """Run the programs in all worlds; returns what was learned and what was damaged, confirmed."""
@@ -188,8 +176,7 @@ class Arena:
                 (i, world, second) for i, second in zip(chosen, seconds, strict=True) if differ(answers[i], second)
             ]
         found = self._confirmed(programs, answers, suspects)
-        written = [(program, names) for program, names in zip(programs, touched, strict=True) if names]
-        return found, [*self._damages(written, self._facts.before), *elsewhere]
+        return found, [*self._damages(programs, touched, self._facts.before), *elsewhere]
 
     def learned(self, program: Program, worlds: Sequence[Elsewhere]) -> list[Difference | None]:
         """What the program tells about each of these worlds, nondeterminism left out."""
@@ -210,19 +197,8 @@ class Arena:
 
     def _suspicions(self, program: Program, worlds: Sequence[Elsewhere]) -> list[Suspicion | None]:
         self._begin()
-        first, again, more = (self._act([program])[0][0] for _ in range(3))
-        found: list[Suspicion | None] = []
-        for world in worlds:
-            second = self._in(world, [program])[0][0]
-            difference = interference(first, second, (again, more))
-            if difference is not None:
-                difference = self._both_ways(program, world, first, second, difference)
-            found.append(
-                None
-                if difference is None
-                else Suspicion(program=program, world=world, difference=difference, first=first, second=second)
-            )
-        return found
+        first, *again = (self._act([program])[0][0] for _ in range(3))
+        return [self._judged(program, world, first, self._in(world, [program])[0][0], again) for world in worlds]
 
     def in_turn(self, program: Program, between: Elsewhere) -> tuple[Answer, Answer, Answer]:
         """The program's answers twice in world 1, then in another: what is not undone (sequences) goes on counting."""
@@ -238,7 +214,7 @@ class Arena:
             found = self._in(world, [program])[1]
         else:
             _, touched = self._act([program])
-            found = self._damages([(program, touched[0])] if touched[0] else [], self._facts.before)
+            found = self._damages([program], touched, self._facts.before)
         return found[0] if found else None
 
     def _begin(self) -> None:
@@ -253,9 +229,8 @@ class Arena:
         answers, touched = self._act(programs)
         damages: list[Damage] = []
         if world.targets:
-            written = [(program, names) for program, names in zip(programs, touched, strict=True) if names]
-            before = self._look({name for _, names in written for name in names})
-            damages = [replace(damage, world=world) for damage in self._damages(written, before)]
+            before = self._look({name for names in touched for name in names})
+            damages = [replace(damage, world=world) for damage in self._damages(programs, touched, before)]
         self._wire.prepare((_BACK, *self._becoming))
         return answers, damages
 
@@ -302,41 +277,34 @@ class Arena:
             return []
         places = sorted({i for i, _, _ in suspects})
         repeats = [self._act([programs[i] for i in places])[0] for _ in range(2)]
-        again = {i: tuple(repeat[n] for repeat in repeats) for n, i in enumerate(places)}
-        found: list[Suspicion] = []
-        for i, world, second in suspects:
-            difference = interference(answers[i], second, again[i])
-            if difference is not None:
-                difference = self._both_ways(programs[i], world, answers[i], second, difference)
-            if difference is None:
-                self.tally.unsteady += 1
-                continue
-            found.append(
-                Suspicion(program=programs[i], world=world, difference=difference, first=answers[i], second=second)
-            )
-        return found
+        again = {i: [repeat[n] for repeat in repeats] for n, i in enumerate(places)}
+        judged = [self._judged(programs[i], world, answers[i], second, again[i]) for i, world, second in suspects]
+        self.tally.unsteady += judged.count(None)
+        return [suspicion for suspicion in judged if suspicion is not None]
 
-    def _both_ways(
-        self, program: Program, world: Elsewhere, first: Answer, second: Answer, difference: Difference
-    ) -> Difference | None:
-        """The difference, unless the other world is not steady in itself."""
+    def _judged(
+        self, program: Program, world: Elsewhere, first: Answer, second: Answer, again: Sequence[Answer]
+    ) -> Suspicion | None:
+        """What differs for no reason but the world: neither is unsteady in itself."""
+        difference = interference(first, second, again)
+        if difference is None:
+            return None
         (repeat,), _ = self._in(world, [program])
-        return difference if interference(second, first, (repeat,)) is not None else None
+        if interference(second, first, (repeat,)) is None:
+            return None
+        return Suspicion(program=program, world=world, difference=difference, first=first, second=second)
 
     def _damages(
-        self, written: Iterable[tuple[Program, tuple[QName, ...]]], before: Mapping[QName, Snapshot]
+        self, programs: Iterable[Program], touched: Iterable[Sequence[QName]], before: Mapping[QName, Snapshot]
     ) -> list[Damage]:
-        """Look at what was written to, row by row."""
-        todo = list(written)
-        if not todo:
-            return []
+        """Look at what the programs wrote to, row by row."""
+        todo = [(program, _acting(program), names) for program, names in zip(programs, touched, strict=True) if names]
         scripts = [
-            (*_acting(program), as_observer(), *(self._facts.watches[name].query for name in names))
-            for program, names in todo
+            (*acting, as_observer(), *(self._facts.watches[name].query for name in names)) for _, acting, names in todo
         ]
         found: list[Damage] = []
-        for (program, names), said in zip(todo, self._wire.run(scripts), strict=True):
-            seen = said[len(_acting(program)) + 1 :]
+        for (program, acting, names), said in zip(todo, self._wire.run(scripts), strict=True):
+            seen = said[len(acting) + 1 :]
             if len(seen) < len(names) or any(observation.refused for observation in seen):
                 continue
             changes = [
@@ -344,13 +312,36 @@ class Arena:
                 for name, look in zip(names, seen, strict=True)
                 for change in self._facts.watches[name].changes(name, before[name], look, frozenset())
             ]
-            done = breaches(self._border, changes, _direct(program), self._memberships, self._hangs)
+            done = breaches(self._border, changes, _direct(program.lines), self._memberships, self._hangs)
+            if done and len(program.lines) > 1:
+                done = self._line_by_line(program, names, before)
             if program.variation.settings:  # an unusual token may entitle to more inside the own tenant
                 done = [breach for breach in done if breach.crosses or breach.raised]
             if done:
-                lead = len(_acting(program)) - len(program.lines)
-                answer = said[lead : lead + len(program.lines)]
+                answer = said[len(acting) - len(program.lines) : len(acting)]
                 found.append(Damage(program=program, breaches=tuple(done), answer=answer))
+        return found
+
+    def _line_by_line(self, program: Program, names: Sequence[QName], before: Mapping[QName, Snapshot]) -> list[Breach]:
+        """Who changed what: what a call does to a relation that another line writes to is no direct write."""
+        looks = (as_observer(), *(self._facts.watches[name].query for name in names))
+        again = (*self._becoming, *_varied(program))
+        parts = [(*(again if at else _varied(program)), line.sql, *looks) for at, line in enumerate(program.lines)]
+        said = self._wire.run([tuple(statement for part in parts for statement in part)])[0]
+        found: list[Breach] = []
+        end = 0
+        for line, part in zip(program.lines, parts, strict=True):
+            end += len(part)
+            seen = dict(zip(names, said[end - len(names) : end], strict=False))
+            if len(said) < end or any(observation.refused for observation in seen.values()):
+                break
+            changes = [
+                change
+                for name, look in seen.items()
+                for change in self._facts.watches[name].changes(name, before[name], look, frozenset())
+            ]
+            found += breaches(self._border, changes, _direct([line]), self._memberships, self._hangs)
+            before = {name: self._facts.watches[name].rows(look, frozenset()) for name, look in seen.items()}
         return found
 
 
@@ -372,17 +363,12 @@ def _applies(world: Elsewhere, program: Program) -> bool:
     return not world.inside or not (program.variation.settings or calls)
 
 
-def _set(variation: Variation) -> str:
-    calls = sql.SQL(", ").join(
-        sql.SQL("pg_catalog.set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
-        for name, value in variation.settings
-    )
-    return sql.SQL("SELECT {}").format(calls).as_string(None)
-
-
 def _acting(program: Program) -> tuple[str, ...]:
-    lead = (_set(program.variation),) if program.variation.settings else ()
-    return (*lead, *(line.sql for line in program.lines))
+    return (*_varied(program), *(line.sql for line in program.lines))
+
+
+def _varied(program: Program) -> tuple[str, ...]:
+    return (set_settings(program.variation.settings),) if program.variation.settings else ()
 
 
 def _script(program: Program) -> tuple[str, ...]:
@@ -395,5 +381,5 @@ def relation_parents(relation: Relation) -> Hanging:
     return Hanging(parents=parents, tangled=relation.name in parents or bool(relation.triggers))
 
 
-def _direct(program: Program) -> dict[QName, Command]:
-    return {line.writes[0]: line.writes[1] for line in program.lines if line.writes is not None}
+def _direct(lines: Iterable[Line]) -> dict[QName, Command]:
+    return {line.writes[0]: line.writes[1] for line in lines if line.writes is not None}

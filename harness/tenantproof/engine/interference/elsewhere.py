@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
@@ -17,15 +18,19 @@ from tenantproof.core.attempt import Observation
 from tenantproof.core.catalog import RelationKind
 from tenantproof.core.model import QName, SystemRows, Tenancy
 from tenantproof.core.world import Draft, Key, Row
-from tenantproof.engine.interference.facts import Facts, contents_of, contents_query
+from tenantproof.engine.interference.echoes import echoes
+from tenantproof.engine.interference.facts import Facts, Sides, contents_of, contents_query
 from tenantproof.engine.interference.happening import Happening, Target
 from tenantproof.engine.interference.links import links
-from tenantproof.engine.interference.recipes import Recipe, Recipes, update_rows
+from tenantproof.engine.interference.recipes import Recipe, delete_rows, update_rows
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.scripts import has_key_of
 from tenantproof.engine.wire import Wire
 from tenantproof.oracle.entitlement import predicates_of
 from tenantproof.properties.border import Border, Side
+
+if TYPE_CHECKING:
+    from tenantproof.engine.interference.scene import Scene
 
 _PUBLISHES = re.compile(r"(^|_)(public|published|shared|visible|visibility|listed|discoverable)(_|$)")
 _MOST_ADDED = 2
@@ -103,19 +108,9 @@ def _parents(facts: Facts, name: QName, key: Key) -> Iterator[tuple[QName, Key]]
 class Builder:
     """Makes the other worlds of one persona."""
 
-    def __init__(
-        self,
-        wire: Wire,
-        plan: Plan,
-        facts: Facts,
-        recipes: Recipes,
-        border: Border,
-        refresh: tuple[str, ...],
-        famous: Mapping[QName, frozenset[Key]],
-    ) -> None:
-        self._wire, self._plan, self._facts, self._recipes = wire, plan, facts, recipes
-        self._border, self._refresh, self._famous = border, refresh, famous
-        self._sides = facts.sides(border)
+    def __init__(self, scene: Scene, border: Border, sides: Sides) -> None:
+        self._wire, self._plan, self._facts, self._recipes = scene.wire, scene.plan, scene.facts, scene.recipes
+        self._border, self._sides, self._refresh, self._famous = border, sides, scene.refresh, scene.famous
 
     def worlds(self) -> tuple[Elsewhere, ...]:
         """The other worlds that can be built, those with nothing in them left out."""
@@ -194,16 +189,19 @@ class Builder:
                 fresh = draft.tenant not in whose and len(whose) < _MOST_ADDED
                 if fresh and draft.replaces is None and self._is_foreign(name, draft):
                     whose.add(draft.tenant)
-                    yield Happening(relation=name, words=f"a row added to {name}", sql=_insert(draft))
+                    yield _addition(draft)
+                    if len(whose) == 1:
+                        yield from map(_addition, self._echoes(name, draft))
+
+    def _echoes(self, name: QName, draft: Draft) -> Iterator[Draft]:
+        return echoes(self._facts, self._border, self._plan.tenancy_of(name), draft)
 
     def addition(self, name: QName, *, leaving_out: str) -> Happening | None:
         """A row of others added without a value for one column; None where there is none to add."""
         for draft in self._plan.manifest.drafts.get(name, ()):
             if draft.replaces is None and self._is_foreign(name, draft):
                 values = {column: value for column, value in draft.values.items() if column != leaving_out}
-                return Happening(
-                    relation=name, words=f"a row added to {name}", sql=_insert(replace(draft, values=values))
-                )
+                return _addition(replace(draft, values=values))
         return None
 
     def _is_foreign(self, name: QName, draft: Draft) -> bool:
@@ -222,11 +220,10 @@ class Builder:
 
     def deletion(self, name: QName, keys: Sequence[Key]) -> Happening:
         """These rows are deleted."""
-        statement = sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(*name), self._has_key(name, keys))
         return Happening(
             relation=name,
             words=f"{_rows(len(keys))} of {name} deleted",
-            sql=statement.as_string(None),
+            sql=delete_rows(name, self._has_key(name, keys)),
             quietly=True,
             keys=tuple(keys),
         )
@@ -371,11 +368,13 @@ def _rows(count: int) -> str:
     return f"{count} row" if count == 1 else f"{count} rows"
 
 
-def _insert(draft: Draft) -> str:
+def _addition(draft: Draft) -> Happening:
+    """The row is added, numbers that the database would give included."""
     columns = sql.SQL(", ").join(sql.Identifier(column) for column in sorted(draft.values))
     values = sql.SQL(", ").join(sql.Literal(draft.values[column]) for column in sorted(draft.values))
-    return (
-        sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})")
-        .format(sql.Identifier(*draft.relation), columns, values)
-        .as_string(None)
+    statement = sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})")
+    return Happening(
+        relation=draft.relation,
+        words=f"a row added to {draft.relation}",
+        sql=statement.format(sql.Identifier(*draft.relation), columns, values).as_string(None),
     )

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from tenantproof.core.attempt import Snapshot
 from tenantproof.core.catalog import Relation
-from tenantproof.core.model import Locator, Persona, QName, Tenancy
+from tenantproof.core.model import Locator, QName, Tenancy
 from tenantproof.core.world import Key, Row
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.scripts import Watch, watch
@@ -28,6 +28,10 @@ class Fact:
     values: tuple[str | None, ...]
 
 
+Sides = Mapping[QName, Mapping[Key, Side]]
+"""relation -> key -> on which side of somebody's border the row lies, for a reader."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """Every row of every table whose rows are known to belong to somebody."""
@@ -37,8 +41,8 @@ class Facts:
     before: Mapping[QName, Snapshot]
     rows: Mapping[QName, tuple[Fact, ...]]
 
-    def sides(self, border: Border) -> Mapping[QName, Mapping[Key, Side]]:
-        """relation -> key -> on which side of the persona's border the row lies, as a reader."""
+    def sides(self, border: Border) -> Sides:
+        """On which side of the border each row lies."""
         return {
             name: {fact.row.key: border.side(name, fact.row) for fact in facts} for name, facts in self.rows.items()
         }
@@ -47,11 +51,6 @@ class Facts:
     def contents(self) -> Mapping[QName, Mapping[Key, tuple[str | None, ...]]]:
         """relation -> key -> the row's columns as text."""
         return {name: {fact.row.key: fact.values for fact in facts} for name, facts in self.rows.items()}
-
-
-def border_of(plan: Plan, persona: Persona) -> Border:
-    """The persona's border."""
-    return Border(plan.oracle, persona)
 
 
 def known_relations(plan: Plan) -> Mapping[QName, Tenancy]:

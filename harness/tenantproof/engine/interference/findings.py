@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from tenantproof.core.attempt import Observation
 from tenantproof.core.finding import Evidence, Finding, Property, Severity
-from tenantproof.core.model import QName
-from tenantproof.engine.findings import FUNCTION
+from tenantproof.engine.findings import FUNCTION, Locate
 from tenantproof.engine.interference.catch import Catch, Mechanism, Root
 from tenantproof.engine.interference.merging import Group, grouped
 from tenantproof.engine.interference.scene import Scene
@@ -15,8 +14,6 @@ from tenantproof.engine.interference.scripts import script
 from tenantproof.engine.interference.weight import reach_of
 from tenantproof.engine.interference.wording import explanation_of, fix_of, title_of
 from tenantproof.properties.integrity import Breach
-
-Locate = Callable[[QName, str | None], tuple[str, int] | None]
 
 CONFIDENTIALITY, INTEGRITY, SEQUENCE = "INTERFERENCE", "SIDE-EFFECT", "SEQ-GAP"
 _SHOWN_ROWS = 8
@@ -47,7 +44,7 @@ def _finding(scene: Scene, group: Group, locate: Locate) -> Finding:
         title=title_of(root, catch),
         cause=_cause(root),
         explanation=explanation_of(root, catch),
-        fix=fix_of(root, catch),
+        fix=fix_of(root),
         cwe=_weakness(catch),
         personas=_in_order(scene, group.witnesses),
         evidence=(_evidence(catch),),

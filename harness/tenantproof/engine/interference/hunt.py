@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from hypothesis import Phase, given, seed
 from hypothesis import strategies as st
-from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase, ReadOnlyDatabase
+from hypothesis.database import DirectoryBasedExampleDatabase, ReadOnlyDatabase
 
 from tenantproof.core.catalog import RelationKind
 from tenantproof.core.finding import Property, Severity
@@ -29,13 +29,14 @@ from tenantproof.engine.interference.catch import (
     root_of_damage,
     root_of_suspicion,
 )
+from tenantproof.engine.interference.drawing import by_seed_alone, drawing
 from tenantproof.engine.interference.elsewhere import Elsewhere
 from tenantproof.engine.interference.scene import Scene, Seat
 from tenantproof.engine.interference.sequences import shared_sequences
 from tenantproof.engine.interference.smallest import narrowed, plainer, smallest_program, smallest_world
 from tenantproof.engine.interference.weight import severity_of
 from tenantproof.generation.endings import endings
-from tenantproof.generation.obvious import obvious_reads, obvious_writes
+from tenantproof.generation.obvious import collisions, obvious_reads, obvious_writes
 from tenantproof.generation.programs import Profile, programs_about
 from tenantproof.generation.reads import everything
 from tenantproof.generation.vocabulary import Noun, Verb
@@ -132,6 +133,7 @@ class Hunt:
             return
         self._first_calls(seat)
         self._run(seat, list(obvious_reads(seat.vocabulary)))
+        self._run(seat, list(collisions(seat.vocabulary)))
         if self.budget.obvious:
             self._run(seat, list(obvious_writes(seat.vocabulary)))
         self._run(seat, self._endings(seat))
@@ -159,20 +161,14 @@ class Hunt:
         alive = [subject for subject in subjects if _key(subject) not in self.tally.slow]
         strategy = st.tuples(*(programs_about(subject, seat.vocabulary, self.budget.profile) for subject in alive))
 
+        @drawing(examples, [Phase.generate])
         @seed(child_seed(self.budget.seed, "hunt", seat.persona.name, self._round, turn))
-        @settings(
-            max_examples=examples,
-            phases=[Phase.generate],
-            database=None,
-            deadline=None,
-            verbosity=Verbosity.quiet,
-            suppress_health_check=list(HealthCheck),
-        )
         @given(strategy)
         def draw(programs: tuple[Program, ...]) -> None:
             drawn.append(list(programs))
 
-        draw()
+        with by_seed_alone():
+            draw()
         return drawn
 
     def _first_calls(self, seat: Seat) -> None:
@@ -181,11 +177,7 @@ class Hunt:
             return
         for subject in seat.vocabulary.verbs:
             if _key(subject) not in self.tally.slow:
-                (program, *_) = self._simplest(seat, subject)
-                self._run(seat, [program])
-
-    def _simplest(self, seat: Seat, subject: Noun | Verb) -> list[Program]:
-        return self._draw(seat, [subject], 0, 1)[0]
+                self._run(seat, self._draw(seat, [subject], 0, 1)[0])
 
     def _endings(self, seat: Seat) -> list[Program]:
         targets = [target for world in seat.worlds for target in world.targets]
@@ -278,17 +270,21 @@ class Hunt:
                 again = seat.arena.suspicion(candidate, world)
                 return again is not None and self._root(again) == root
 
-            found = smallest_program(
-                programs_about(subject, seat.vocabulary, self.budget.profile),
-                shows,
-                number=child_seed(self.budget.seed, "shrink", str(subject.name)),
-                tries=_TRIES,
-                database=self._database(subject.name),
-            )
-            program = found or program
+            program = self._smaller(seat, subject, shows) or program
         world = narrowed(seat, program, world)
         final = seat.arena.suspicion(program, world) or suspicion
         return self._as_catch(final)
+
+    def _smaller(self, seat: Seat, subject: Noun | Verb, shows: Callable[[Program], bool]) -> Program | None:
+        """The simplest program about the subject that still shows it; None where none is met again."""
+        folder = self._folder(subject.name)
+        return smallest_program(
+            programs_about(subject, seat.vocabulary, self.budget.profile),
+            shows,
+            number=child_seed(self.budget.seed, "shrink", str(subject.name)),
+            tries=_TRIES,
+            database=DirectoryBasedExampleDatabase(folder) if folder is not None else None,
+        )
 
     def _as_catch(self, suspicion: Suspicion) -> Catch:
         root = self._root(suspicion)
@@ -324,18 +320,17 @@ class Hunt:
         named += [*line.relations, line.subject] if len(line.relations) > 1 or line.shape != "select" else []
         for name in dict.fromkeys(named):
             noun = seat.vocabulary.noun(name)
-            program = Program(lines=(everything(noun),)) if noun is not None else program
-            suspicion = seat.arena.suspicion(program, world) if noun is not None else None
-            if noun is not None and suspicion is not None:
+            plain = Program(lines=(everything(noun),)) if noun is not None else None
+            suspicion = seat.arena.suspicion(plain, world) if plain is not None else None
+            if suspicion is not None:
                 smaller = seat.arena.suspicion(suspicion.program, narrowed(seat, suspicion.program, world))
                 return self._as_catch(smaller or suspicion)
         return None
 
     def _trace_damage(self, seat: Seat, damage: Damage) -> Catch:
         damage = self._plainest_damage(seat, damage)
-        root = root_of_damage(damage)
         hurt = damage.breaches[0]
-        subject = self._subject(seat, root.object)
+        subject = self._subject(seat, root_of_damage(damage).object)
         program = damage.program
         if subject is not None and damage.world is None and len(damage.program.text) > _SHORT:
 
@@ -346,14 +341,7 @@ class Hunt:
                     for breach in again.breaches
                 )
 
-            found = smallest_program(
-                programs_about(subject, seat.vocabulary, self.budget.profile),
-                shows,
-                number=child_seed(self.budget.seed, "shrink", str(subject.name)),
-                tries=_TRIES,
-                database=self._database(subject.name),
-            )
-            program = found or program
+            program = self._smaller(seat, subject, shows) or program
         world = self._smallest_dependence(seat, program, damage)
         final = seat.arena.damage(program, world) or replace(damage, world=world)
         root = root_of_damage(final)
@@ -394,10 +382,6 @@ class Hunt:
 
     def _folder(self, name: QName) -> Path | None:
         return self.budget.examples / f"{name.schema}.{name.name}" if self.budget.examples is not None else None
-
-    def _database(self, name: QName) -> ExampleDatabase | None:
-        folder = self._folder(name)
-        return DirectoryBasedExampleDatabase(folder) if folder is not None else None
 
 
 def _counts(severity: Severity | None) -> bool:

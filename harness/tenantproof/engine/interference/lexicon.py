@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from tenantproof.core.catalog import Argument, Column, ConstraintKind, Function, Relation, RelationKind
-from tenantproof.core.model import Persona, QName
+from tenantproof.core.model import QName, Tenancy
 from tenantproof.core.report import Gap
 from tenantproof.core.world import Draft, Key
-from tenantproof.engine.interference.facts import Facts
+from tenantproof.engine.interference.facts import Facts, Sides
 from tenantproof.engine.interference.outward import reason_not_to_call
 from tenantproof.engine.interference.secrets import is_secret, is_unguessable
 from tenantproof.engine.interference.variations import variations
@@ -41,6 +41,23 @@ class _Entry:
     values: Values
 
 
+@dataclass(frozen=True)
+class _Entries:
+    """All columns, by relation and name."""
+
+    columns: Mapping[QName, Mapping[str, _Entry]]
+
+    @cached_property
+    def by_type(self) -> Mapping[str, list[_Entry]]:
+        """Kind of type -> the columns of which values are known."""
+        found: dict[str, list[_Entry]] = defaultdict(list)
+        for columns in self.columns.values():
+            for entry in columns.values():
+                if entry.values != Values():
+                    found[_kind_of(entry.column)].append(entry)
+        return found
+
+
 def function_gaps(plan: Plan) -> tuple[Gap, ...]:
     """Functions that somebody may call and that are not called, with the reason."""
     gaps = []
@@ -56,12 +73,12 @@ class Lexicon:
 
     def __init__(self, plan: Plan, facts: Facts, famous: Mapping[QName, frozenset[Key]]) -> None:
         self._plan, self._facts, self._famous = plan, facts, famous
+        self._called: dict[tuple[QName, str], bool] = {}
 
-    def of(self, persona: Persona, border: Border) -> Vocabulary:
-        """What *persona* can speak of."""
-        sides = self._facts.sides(border)
-        entries = {name: self._entries(name, sides.get(name, {})) for name in self._plan.catalog.relations}
-        role = self._plan.identities[persona.name].role
+    def of(self, border: Border, sides: Sides) -> Vocabulary:
+        """What the border's persona can speak of; *sides* says where the rows lie."""
+        entries = _Entries({name: self._columns(name, sides.get(name, {})) for name in self._plan.catalog.relations})
+        role = self._plan.identities[border.persona.name].role
         nouns = tuple(
             noun
             for relation in self._plan.relations
@@ -72,14 +89,12 @@ class Lexicon:
         )
         held = self._plan.catalog.privileges_of(role)
         verbs = tuple(
-            self._verb(function, entries)
-            for function in self._plan.callable_by(held)
-            if reason_not_to_call(function, self._plan.catalog) is None
+            self._verb(function, entries) for function in self._plan.callable_by(held) if self._is_called(function)
         )
         return Vocabulary(
             nouns=nouns,
             verbs=verbs,
-            variations=variations(self._plan, persona, border),
+            variations=variations(self._plan, border),
             unguessable=unguessable_in(nouns, verbs) | self._tenants_of_others(border),
         )
 
@@ -88,7 +103,14 @@ class Lexicon:
         ids = {value for value in self._plan.manifest.tenant_ids.values() if value not in border.own_tenants}
         return frozenset(value for value in ids if len(value) >= _RANDOM_LENGTH)
 
-    def _entries(self, name: QName, sides: Mapping[Key, Side]) -> dict[str, _Entry]:
+    def _is_called(self, function: Function) -> bool:
+        """Asked for each persona, and the same for all."""
+        key = (function.name, function.identity)
+        if key not in self._called:
+            self._called[key] = reason_not_to_call(function, self._plan.catalog) is None
+        return self._called[key]
+
+    def _columns(self, name: QName, sides: Mapping[Key, Side]) -> dict[str, _Entry]:
         relation = self._plan.catalog.relations[name]
         leaves = [name] if name in self._facts.rows else self._leaves(name)
         return {
@@ -125,13 +147,10 @@ class Lexicon:
             return Values(own=_few(own), known=_few(value for value in famous if value not in own))
         return Values(own=_few(own), guessable=others)
 
-    def _noun(
-        self, border: Border, role: str, relation: Relation, entries: Mapping[QName, Mapping[str, _Entry]]
-    ) -> Noun:
+    def _noun(self, border: Border, role: str, relation: Relation, entries: _Entries) -> Noun:
         held = self._plan.privileges(role, relation)
         known = self._known_columns(relation, entries)
-        by_type = _by_type(entries)
-        words = {column.name: self._word(relation, column, known, by_type) for column in relation.columns}
+        words = {column.name: self._word(relation, column, known, entries.by_type) for column in relation.columns}
         settable = [column.name for column in relation.columns if not column.generated and column.identity != "a"]
 
         def allowed(privilege: str, names: Iterable[str]) -> tuple[Word, ...]:
@@ -158,11 +177,11 @@ class Lexicon:
             read_by=self._readers.get(relation.name, frozenset()),
         )
 
-    def _known_columns(self, relation: Relation, entries: Mapping[QName, Mapping[str, _Entry]]) -> Mapping[str, _Entry]:
+    def _known_columns(self, relation: Relation, entries: _Entries) -> Mapping[str, _Entry]:
         """The relation's columns; those of a view have the values of the columns of that name below it."""
-        found = dict(entries[relation.name])
+        found = dict(entries.columns[relation.name])
         for below in self._plan.below(relation):
-            for name, entry in entries.get(below, {}).items():
+            for name, entry in entries.columns.get(below, {}).items():
                 if name in found and found[name].values == Values():
                     found[name] = entry
         return found
@@ -228,26 +247,36 @@ class Lexicon:
         return iter(sorted(foreign, key=lambda draft: draft.owner != border.persona.user_id))
 
     def _copies(self, border: Border, relation: Relation, words: Mapping[str, Word]) -> Iterator[dict[str, str]]:
-        """The guessable values of some rows of others, in the columns of unique and exclusion constraints."""
-        told = [name for name, word in words.items() if word.keyed and word.values.guessable]
-        facts = self._facts.rows.get(relation.name, ())
-        foreign = (fact for fact in facts if border.side(relation.name, fact.row) is Side.FOREIGN)
-        for fact in itertools.islice(foreign, _MOST_ALIEN):
-            values = dict(zip(self._facts.relations[relation.name].column_names, fact.values, strict=True))
-            copied = {name: value for name in told if (value := values[name]) is not None}
-            if len(copied) > 1:
-                yield copied
+        """Values of some rows of others in the columns of unique and exclusion constraints: those that can be guessed,
+        and all but those that say whose the row is, for who knows the ids."""
+        compared = [name for name, word in words.items() if word.keyed]
+        guessed = [name for name in compared if words[name].values.guessable]
+        whose = _first_steps(self._plan.tenancy_of(relation.name))
+        of_its_own = set(relation.primary_key) - {name for key in relation.foreign_keys for name in key.columns}
+        known = [name for name in compared if name not in whose and {name} != of_its_own]
+        foreign = (
+            dict(zip(self._facts.relations[leaf].column_names, fact.values, strict=True))
+            for leaf in (relation.name, *self._leaves(relation.name))
+            for fact in self._facts.rows.get(leaf, ())
+            if border.side(leaf, fact.row) is Side.FOREIGN
+        )
+        seen: list[dict[str, str]] = []
+        for values in itertools.islice(foreign, _MOST_ALIEN):
+            for told, least in ((guessed, 2), (known, 1)):
+                copied = {name: value for name in told if (value := values[name]) is not None}
+                if len(copied) >= least and copied not in seen:
+                    seen.append(copied)
+                    yield copied
 
-    def _verb(self, function: Function, entries: Mapping[QName, Mapping[str, _Entry]]) -> Verb:
+    def _verb(self, function: Function, entries: _Entries) -> Verb:
         keys = tuple(dict.fromkeys(_JSON_KEYS.findall(function.source)))
-        by_type = _by_type(entries)
         words = tuple(dict.fromkeys(_WORDS_SAID.findall(function.source)))[:_MOST]
         slots = tuple(
-            self._slot(argument, entries, by_type, keys, words)
+            self._slot(argument, entries, keys, words)
             for argument in function.arguments
             if argument.mode not in _NOT_AN_ARGUMENT
         )
-        fields = {key: _merged(_named(key, None, entries)) for key in keys}
+        fields = {key: _merged(_named(key, None, entries.columns)) for key in keys}
         results = any(argument.mode in _RESULTS for argument in function.arguments)
         many = results or (function.returns_set and "record" not in function.returns)
         return Verb(name=function.name, slots=slots, many=many, fields=fields)
@@ -273,31 +302,24 @@ class Lexicon:
         columns = (column for relation in self._plan.catalog.relations.values() for column in relation.columns)
         return {column.type: _kind_of(column) for column in columns if column.is_domain}
 
-    def _slot(
-        self,
-        argument: Argument,
-        entries: Mapping[QName, Mapping[str, _Entry]],
-        by_type: Mapping[str, list[_Entry]],
-        keys: tuple[str, ...],
-        words: tuple[str, ...],
-    ) -> Slot:
+    def _slot(self, argument: Argument, entries: _Entries, keys: tuple[str, ...], words: tuple[str, ...]) -> Slot:
         """*words* are the texts that the function itself speaks of: what it compares an argument with."""
         spelled = _CONCRETE.get(argument.type, argument.type)
         element = spelled.removesuffix("[]") if spelled.endswith("[]") else None
         kind = _plain_type(element or spelled, self._domains)
-        alike = by_type.get(kind, [])
+        alike = entries.by_type.get(kind, [])
         row_of = self._row_type(argument.type)
         return Slot(
             name=argument.name,
-            type=_CONCRETE.get(argument.type, argument.type),
+            type=spelled,
             category=_category(alike[0].column) if alike else "",
             has_default=argument.has_default,
             variadic=argument.mode == "v",
-            values=_merged(_named(argument.name, kind, entries)),
+            values=_merged(_named(argument.name, kind, entries.columns)),
             loose=_merged(sorted(alike, key=lambda e: (e.column.name not in _keys_of(self._plan, e), str(e.relation)))),
             labels=words if kind == "text" else alike[0].column.enum_values if alike else (),
             row_of=row_of,
-            columns=_keys_in_row(self._plan.catalog.relations[row_of], entries[row_of]) if row_of else {},
+            columns=_keys_in_row(self._plan.catalog.relations[row_of], entries.columns[row_of]) if row_of else {},
             keys=keys if kind in ("json", "jsonb") else (),
             element=element,
         )
@@ -310,6 +332,11 @@ class Lexicon:
             if plain in (name.name, str(name)):
                 return name
         return None
+
+
+def _first_steps(tenancy: Tenancy) -> frozenset[str]:
+    """The columns of a row that lead to its tenant and its owner."""
+    return frozenset(loc.path[0] for loc in (tenancy.tenant, tenancy.owner) if loc is not None and loc.path)
 
 
 def _keys_in_row(relation: Relation, columns: Mapping[str, _Entry]) -> dict[str, Values]:
@@ -359,15 +386,6 @@ def _in_turn(lists: list[tuple[str, ...]]) -> Iterator[str]:
     """The first of each, then the second of each."""
     for place in range(_MOST):
         yield from (values[place] for values in lists if place < len(values))
-
-
-def _by_type(entries: Mapping[QName, Mapping[str, _Entry]]) -> Mapping[str, list[_Entry]]:
-    found: dict[str, list[_Entry]] = defaultdict(list)
-    for columns in entries.values():
-        for entry in columns.values():
-            if entry.values != Values():
-                found[_kind_of(entry.column)].append(entry)
-    return found
 
 
 _CONCRETE = {
@@ -432,11 +450,11 @@ def _plain_type(spelled: str, domains: Mapping[str, str]) -> str:
     return domains.get(plain) or _KINDS.get(last) or (plain if "." not in plain else last)
 
 
-def _named(name: str, kind: str | None, entries: Mapping[QName, Mapping[str, _Entry]]) -> list[_Entry]:
+def _named(name: str, kind: str | None, tables: Mapping[QName, Mapping[str, _Entry]]) -> list[_Entry]:
     """Columns that an argument's name points to, the closest first: `p_org_id` means any `org_id`, or `orgs.id`."""
     wanted = _PREFIX.sub("", _PREFIX.sub("", name.lower()))
     scored = []
-    for relation, columns in entries.items():
+    for relation, columns in tables.items():
         for column, entry in columns.items():
             if kind is not None and _kind_of(entry.column) != kind:
                 continue

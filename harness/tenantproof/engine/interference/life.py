@@ -13,8 +13,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
+from typing import cast
 
-from hypothesis import HealthCheck, Phase, Verbosity, settings
+from hypothesis import Phase
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
@@ -31,6 +32,7 @@ from tenantproof.core.finding import Finding, Property
 from tenantproof.core.model import QName
 from tenantproof.core.seeds import child_seed
 from tenantproof.engine.findings import Locate
+from tenantproof.engine.interference.drawing import by_seed_alone, drawing
 from tenantproof.engine.interference.life_choices import LOSSES, Choice, Choices, State
 from tenantproof.engine.interference.life_findings import Catch, findings_of
 from tenantproof.engine.interference.life_moves import Moves, Step
@@ -368,21 +370,9 @@ def _live(watch: Watch, number: int, examples: int, steps: int, phases: Sequence
     def life() -> MembershipLife:
         return MembershipLife(watch)
 
-    run_state_machine_as_test(
-        life,  # type: ignore[arg-type]  # anything that returns a machine will do, says its docstring
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            phases=phases,
-            database=None,
-            deadline=None,
-            derandomize=False,
-            print_blob=False,
-            report_multiple_bugs=False,
-            verbosity=Verbosity.quiet,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    machine = cast("type[MembershipLife]", life)  # anything that returns a machine will do, says the docstring
+    with by_seed_alone():
+        run_state_machine_as_test(machine, settings=drawing(examples, phases, steps=steps))
 
 
 def _shortest(watch: Watch, number: int, examples: int, steps: int) -> Iterator[Catch]:

@@ -11,13 +11,12 @@ from tenantproof.core.attempt import Form
 from tenantproof.core.catalog import Policy
 from tenantproof.core.finding import Evidence, Finding, Property, Reach, Severity
 from tenantproof.core.model import Command, Platform, QName
-from tenantproof.core.world import Key, Row
-from tenantproof.engine.findings import Locate, policy_text
+from tenantproof.core.world import Row
+from tenantproof.engine.findings import Locate, owner_in_words, policy_text
 from tenantproof.engine.interference.life_moves import Step
 from tenantproof.engine.interference.life_stage import SET_UP, Sighting
 from tenantproof.engine.plan import Plan
-from tenantproof.engine.replay import difference, timeless
-from tenantproof.engine.scripts import as_observer, as_persona
+from tenantproof.engine.replay import as_text, becoming, counted_over, ended, seen_among, watched
 
 CHANNEL = "MEMBER-LIFE"
 _CWE = 863
@@ -150,7 +149,7 @@ def _title(catch: Catch) -> str:
 def _evidence(plan: Plan, catch: Catch) -> Evidence:
     sighting = catch.sighting
     persona, attempt = sighting.standing.persona, sighting.attempt
-    lines = [line for step in catch.steps for line in (f"-- {step.words}", *_ended(step.shown))]
+    lines = [line for step in catch.steps for line in (f"-- {step.words}", *ended(step.shown))]
     done = {Command.SELECT: "read", Command.UPDATE: "changed", Command.DELETE: "deleted"}[attempt.command]
     count = len(sighting.rows)
     return Evidence(
@@ -158,41 +157,24 @@ def _evidence(plan: Plan, catch: Catch) -> Evidence:
         statement="\n".join([*lines, f"-- {persona.name}", f"{attempt.sql};"]),
         expected=sighting.standing.oracle.promise(persona, attempt.relation, attempt.command),
         observed=f"{done} {count} row{' that is' if count == 1 else 's that are'} not theirs any more",
-        rows=tuple(dict.fromkeys(_whose(plan, row) for row in sighting.rows))[:_SHOWN],
+        rows=tuple(dict.fromkeys(owner_in_words(plan, row) for row in sighting.rows))[:_SHOWN],
         behind="; ".join(step.words for step in catch.steps),
     )
-
-
-def _whose(plan: Plan, row: Row) -> str:
-    tenant = plan.world.tenant_name(row.tenant)
-    owner = next((p.name for p in plan.manifest.personas if p.user_id == row.owner and row.owner is not None), None)
-    whose = f"a row of {tenant}" if tenant else "a row of no tenant"
-    return f"{whose}, owned by {owner}" if owner else whose
 
 
 def script(plan: Plan, catch: Catch) -> str:
     """The steps, then what the persona does.  Prints LEAK for each row that is still reached."""
     sighting = catch.sighting
     name = sighting.standing.persona.name
-    becoming = [f"-- {name}", *_ended(as_persona(timeless(plan.identities[name])))]
-    steps = [line for step in catch.steps for line in (f"-- {step.words}", *_ended(step.statements))]
+    acting = [f"-- {name}", *becoming(plan, name)]
+    steps = [line for step in catch.steps for line in (f"-- {step.words}", *ended(step.statements))]
     if sighting.attempt.command is Command.SELECT:
         counted = sighting.attempt.form is Form.COUNTED
-        body = [
-            *becoming,
-            "-- rows that are not theirs any more",
-            _counting(sighting) if counted else _reading(sighting),
-        ]
+        shown = counted_over(sighting.attempt.sql, sighting.present) if counted else _reading(sighting)
+        body = [*acting, "-- rows that are not theirs any more", shown]
     else:
         watch = plan.watches[sighting.attempt.relation].query
-        body = [
-            f"create temporary table tenantproof_before on commit drop as\n  {watch};",
-            *becoming,
-            f"{sighting.attempt.sql};",
-            "-- what the observer sees now",
-            f"{as_observer()};",
-            difference(watch, [row.key for row in _steady(sighting.rows)]),
-        ]
+        body = watched(watch, [*acting, f"{sighting.attempt.sql};"], [row.key for row in _steady(sighting.rows)])
     head = f"-- {name}: {sighting.attempt.command} on {sighting.attempt.relation} after {len(catch.steps)} step(s)"
     return "\n".join([head, _HEAD, *steps, *body, "rollback;", ""])
 
@@ -208,18 +190,7 @@ def _reading(sighting: Sighting) -> str:
         owners = _listed({row.owner for row in sighting.rows})
         return sql.SQL(query).format(sql.SQL(sighting.attempt.sql), flags, tenants, owners).as_string(None)
     keys = [row.key for row in _steady(sighting.rows)][:_SHOWN]
-    columns = sql.SQL(", ").join(sql.Identifier(f"key_{i + 1}") for i in range(len(keys[0])))
-    text = (
-        "select 'LEAK' as verdict, seen.*\n  from ({}) as seen ({})\n"
-        "  join (values {}) as forbidden on row(seen.*) is not distinct from row(forbidden.*);"
-    )
-    return sql.SQL(text).format(sql.SQL(sighting.attempt.sql), columns, _values(keys)).as_string(None)
-
-
-def _counting(sighting: Sighting) -> str:
-    permitted = sql.Literal(sighting.present)
-    text = "select 'LEAK' as verdict, count(*) as seen, {} as permitted\n  from ({}) as seen having count(*) > {};"
-    return sql.SQL(text).format(permitted, sql.SQL(sighting.attempt.sql), permitted).as_string(None)
+    return seen_among(sighting.attempt.sql, [f"key_{i + 1}" for i in range(len(keys[0]))], keys)
 
 
 def _steady(rows: Sequence[Row]) -> Sequence[Row]:
@@ -227,18 +198,6 @@ def _steady(rows: Sequence[Row]) -> Sequence[Row]:
     return [row for row in rows if row.seeded] or rows
 
 
-def _values(keys: Sequence[Key]) -> sql.Composable:
-    return sql.SQL(", ").join(sql.SQL("({})").format(sql.SQL(", ").join(map(_literal, key))) for key in keys)
-
-
 def _listed(values: Iterable[str | None]) -> sql.Composable:
     known: list[str | None] = [*sorted(value for value in values if value is not None)]
-    return sql.SQL(", ").join(map(_literal, known or [None]))
-
-
-def _literal(value: str | None) -> sql.Composable:
-    return sql.SQL("null::text") if value is None else sql.SQL("{}::text").format(sql.Literal(value))
-
-
-def _ended(statements: Iterable[str]) -> list[str]:
-    return [f"{statement};" for statement in statements]
+    return sql.SQL(", ").join(map(as_text, known or [None]))

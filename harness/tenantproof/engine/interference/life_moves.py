@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from tenantproof.channels.statements import insert
 from tenantproof.core.catalog import Relation
 from tenantproof.core.model import Persona, QName
 from tenantproof.core.ports import Identity
 from tenantproof.core.world import Key
 from tenantproof.engine.interference.life_choices import Choice
 from tenantproof.engine.interference.life_terrain import Roll, Terrain, Values
+from tenantproof.engine.interference.recipes import delete_rows, literals, update_rows
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.replay import timeless
-from tenantproof.engine.scripts import as_observer, as_persona, has_key_of
+from tenantproof.engine.scripts import as_observer, as_persona, has_key_of, set_settings
 
 _SOME_TIME = "2026-01-02 00:00:00+00"
 
@@ -81,9 +83,7 @@ class Moves:
         for roll in self._terrain.rolls:
             template = roll.templates.get((tenant, user)) or roll.templates.get((tenant, None))
             if roll.seat:
-                yield _text(
-                    self._update(roll, {roll.membership.tenant: tenant, **_role(roll, choice.role)}, user, None)
-                )
+                yield _seated(roll, {roll.membership.tenant: tenant, **_role(roll, choice.role)}, user, None)
             elif template is not None:
                 own = {roll.membership.user: user, roll.membership.tenant: tenant, **_role(roll, choice.role)}
                 yield _insert(roll.relation.name, {**template, **own})
@@ -104,7 +104,6 @@ class Moves:
     def _accept(self, choice: Choice) -> Step:
         invitations = self._terrain.invitations
         assert invitations is not None
-        name = sql.Identifier(*invitations.relation.name)
         named = sql.SQL("{} = {} AND {} = {}").format(
             sql.Identifier(invitations.invitee.name),
             sql.Literal(_named(invitations.invitee.name, self._people[choice.persona])),
@@ -115,14 +114,14 @@ class Moves:
         if written and invitations.accepted_by is not None:
             written[invitations.accepted_by] = self._people[choice.persona].user_id
         done = (
-            sql.SQL("UPDATE {} SET {} WHERE {}").format(name, _assigned(written), named)
+            update_rows(invitations.relation.name, literals(written), named)
             if written
-            else sql.SQL("DELETE FROM {} WHERE {}").format(name, named)
+            else delete_rows(invitations.relation.name, named)
         )
         return Step(
             kind="accept",
             words=f"{choice.persona} accepts the invitation and becomes {_as(choice.role)} of {choice.tenant}",
-            statements=(_text(done), *self._joining(choice)),
+            statements=(done, *self._joining(choice)),
             people=(choice.persona,),
             main=1,
         )
@@ -149,12 +148,9 @@ class Moves:
         user, tenant_id = self._people[persona].user_id, self._ids[tenant]
         for roll in reversed(self._terrain.rolls):
             if roll.seat:
-                yield _text(self._update(roll, {roll.membership.tenant: None}, user, tenant_id))
+                yield _seated(roll, {roll.membership.tenant: None}, user, tenant_id)
             else:
-                statement = sql.SQL("DELETE FROM {} WHERE {}").format(
-                    sql.Identifier(*roll.relation.name), _who(roll, user, tenant_id)
-                )
-                yield _text(statement)
+                yield delete_rows(roll.relation.name, _who(roll, user, tenant_id))
 
     def _leave(self, choice: Choice) -> Step:
         identity = self._identities[choice.persona]
@@ -179,7 +175,7 @@ class Moves:
     def _made(self, role: str | None, user: str | None, tenant: str) -> Iterator[str]:
         for roll in self._terrain.rolls:
             if _role(roll, role):
-                yield _text(self._update(roll, _role(roll, role), user, tenant))
+                yield _seated(roll, _role(roll, role), user, tenant)
 
     def _transfer(self, choice: Choice) -> Step:
         tenant = self._ids[choice.tenant]
@@ -235,10 +231,10 @@ class Moves:
             people=choice.people,
         )
 
-    def _update(self, roll: Roll, changes: Values, user: str | None, tenant: str | None) -> sql.Composable:
-        return sql.SQL("UPDATE {} SET {} WHERE {}").format(
-            sql.Identifier(*roll.relation.name), _assigned(changes), _who(roll, user, tenant)
-        )
+
+def _seated(roll: Roll, changes: Values, user: str | None, tenant: str | None) -> str:
+    """The user's membership row is changed."""
+    return update_rows(roll.relation.name, literals(changes), _who(roll, user, tenant))
 
 
 def _who(roll: Roll, user: str | None, tenant: str | None) -> sql.Composable:
@@ -255,28 +251,12 @@ def _role(roll: Roll, role: str | None) -> dict[str, str | None]:
     return {column: roll.roles[role]} if column and role is not None and role in roll.roles else {}
 
 
-def _assigned(changes: Values) -> sql.Composable:
-    return sql.SQL(", ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(column), sql.Literal(value)) for column, value in changes.items()
-    )
-
-
 def _change(relation: Relation, key: Key, changes: Values) -> str:
-    return _text(
-        sql.SQL("UPDATE {} SET {} WHERE {}").format(
-            sql.Identifier(*relation.name), _assigned(changes), has_key_of(relation.primary_key, [key])
-        )
-    )
+    return update_rows(relation.name, literals(changes), has_key_of(relation.primary_key, [key]))
 
 
 def _insert(relation: QName, values: Values) -> str:
-    columns = sql.SQL(", ").join(map(sql.Identifier, values))
-    literals = sql.SQL(", ").join(sql.Literal(value) for value in values.values())
-    return _text(sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(sql.Identifier(*relation), columns, literals))
-
-
-def _text(statement: sql.Composable) -> str:
-    return statement.as_string(None)
+    return insert(relation, tuple(values.items()))
 
 
 def _as(role: str | None) -> str:
@@ -286,10 +266,7 @@ def _as(role: str | None) -> str:
 def _forget(identity: Identity) -> tuple[str, ...]:
     """Custom settings outlive a change of role; triggers of the observer's later steps must not meet them."""
     names = [name for name, value in identity.settings if "." in name and value]
-    if not names:
-        return ()
-    calls = sql.SQL(", ").join(sql.SQL("pg_catalog.set_config({}, '', true)").format(sql.Literal(n)) for n in names)
-    return (_text(sql.SQL("SELECT {}").format(calls)),)
+    return (set_settings((name, "") for name in names),) if names else ()
 
 
 def _named(column: str, persona: Persona) -> str | None:

@@ -19,6 +19,7 @@ from tenantproof.channels.matrix.delete import delete_rows
 from tenantproof.channels.matrix.read import read_rows
 from tenantproof.channels.matrix.update import change_rows
 from tenantproof.channels.stand import Stand
+from tenantproof.channels.statements import insert, values_of
 from tenantproof.core.attempt import Attempt, Change, Form, Observation, Snapshot
 from tenantproof.core.catalog import RelationKind
 from tenantproof.core.finding import Property
@@ -384,13 +385,8 @@ class Neighbour:
         for drafts in self._drafts.values():
             draft = next((d for d in drafts if d.tenant == self._ids[tenant] and d.replaces is None), None)
             if draft is not None:
-                columns = sql.SQL(", ").join(map(sql.Identifier, draft.values))
-                values = sql.SQL(", ").join(map(sql.Literal, draft.values.values()))
-                statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
-                    sql.Identifier(*draft.relation), columns, values
-                )
                 with suppress(psycopg.Error), self._connection.transaction():
-                    self._connection.execute(statement)
+                    self._connection.execute(insert(draft.relation, values_of(draft.values)).encode())
 
     def give_up(self) -> None:
         """Roll back."""

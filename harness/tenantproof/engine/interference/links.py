@@ -9,15 +9,14 @@ a member, made as that member, and kept only where the database accepts it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-from psycopg import sql
-
+from tenantproof.channels.statements import insert, values_of
 from tenantproof.core.catalog import Constraint, Relation
 from tenantproof.core.model import Persona, QName
-from tenantproof.core.world import Draft, Key
 from tenantproof.engine.interference.facts import Fact, Facts
 from tenantproof.engine.interference.happening import Happening, Target
+from tenantproof.engine.interference.recipes import literals, update_rows
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.replay import timeless
 from tenantproof.engine.scripts import as_observer, as_persona, has_key_of
@@ -31,7 +30,10 @@ _MOST_LINKS = 40
 
 def links(wire: Wire, plan: Plan, facts: Facts, border: Border) -> list[tuple[Happening, Target]]:
     """Links that a member of another tenant can make to a row that the persona may delete or change, one of a kind."""
-    asked = list(_candidates(plan, facts, border))
+    victim = _victim(plan, border)
+    if victim is None:
+        return []
+    asked = list(_candidates(plan, facts, border, victim))
     wire.restart(())
     answers = wire.run([happening.statements for happening, _ in asked])
     found: dict[tuple[str, QName], tuple[Happening, Target]] = {}
@@ -41,17 +43,23 @@ def links(wire: Wire, plan: Plan, facts: Facts, border: Border) -> list[tuple[Ha
     return list(found.values())[:_MOST_LINKS]
 
 
-def _candidates(plan: Plan, facts: Facts, border: Border) -> Iterator[tuple[Happening, Target]]:
+def _candidates(plan: Plan, facts: Facts, border: Border, victim: Persona) -> Iterator[tuple[Happening, Target]]:
+    theirs = Border(plan.oracle, victim)
+    becoming = as_persona(timeless(plan.identities[victim.name]))
     for relation in facts.relations.values():
         for foreign_key in relation.foreign_keys:
             parent = facts.relations.get(foreign_key.references) if foreign_key.references else None
             if parent is None or not _may_remove(plan, border, parent):
                 continue
+            words = f"{victim.name} makes a row of {relation.name} refer to a row of {parent.name}"
             for mine in _rows_of_mine(facts, border, parent):
-                seen = any(_may_see(plan, victim, parent.name, mine) for victim in _victims(plan, border))
+                seen = theirs.side(parent.name, mine.row) is Side.MINE
                 target = Target(relation=parent.name, key=mine.row.key, columns=foreign_key.ref_columns, seen=seen)
-                for happening in _links_to(plan, facts, border, relation, foreign_key, parent, mine):
-                    yield happening, target
+                for statement in _writes(plan, facts, relation, victim, _given(foreign_key, parent, mine)):
+                    link = Happening(
+                        relation=relation.name, words=words, sql=statement, before=becoming, after=(as_observer(),)
+                    )
+                    yield link, target
 
 
 def _may_remove(plan: Plan, border: Border, parent: Relation) -> bool:
@@ -70,34 +78,16 @@ def _rows_of_mine(facts: Facts, border: Border, parent: Relation) -> list[Fact]:
     return inside[:_MOST_PARENTS]
 
 
-def _links_to(
-    plan: Plan,
-    facts: Facts,
-    border: Border,
-    relation: Relation,
-    foreign_key: Constraint,
-    parent: Relation,
-    mine: Fact,
-) -> Iterator[Happening]:
+def _given(foreign_key: Constraint, parent: Relation, mine: Fact) -> dict[str, str | None]:
+    """What a row holds that refers to the parent's row."""
     by_name = dict(zip(parent.column_names, mine.values, strict=True))
-    given = {own: by_name[theirs] for own, theirs in zip(foreign_key.columns, foreign_key.ref_columns, strict=True)}
-    for victim in _victims(plan, border):
-        becoming = as_persona(timeless(plan.identities[victim.name]))
-        words = f"{victim.name} makes a row of {relation.name} refer to a row of {parent.name}"
-        for statement in _writes(plan, facts, relation, victim, given):
-            yield Happening(relation=relation.name, words=words, sql=statement, before=becoming, after=(as_observer(),))
+    return {own: by_name[theirs] for own, theirs in zip(foreign_key.columns, foreign_key.ref_columns, strict=True)}
 
 
-def _victims(plan: Plan, border: Border) -> Iterable[Persona]:
+def _victim(plan: Plan, border: Border) -> Persona | None:
     """The strongest member of one other tenant."""
-    for persona in plan.manifest.personas:
-        if persona.tenants and not set(persona.tenants) & set(border.persona.tenants):
-            return [persona]
-    return []
-
-
-def _may_see(plan: Plan, victim: Persona, name: QName, fact: Fact) -> bool:
-    return Border(plan.oracle, victim).side(name, fact.row) is Side.MINE
+    own = set(border.persona.tenants)
+    return next((who for who in plan.manifest.personas if who.tenants and not set(who.tenants) & own), None)
 
 
 def _writes(
@@ -106,28 +96,10 @@ def _writes(
     ids = {plan.manifest.tenant_ids[name] for name in victim.tenants}
     for fact in facts.rows[relation.name]:
         if fact.row.tenant in ids or (fact.row.owner is not None and fact.row.owner == victim.user_id):
-            yield _update(relation, fact.row.key, given)
+            where = has_key_of(relation.primary_key or relation.column_names, [fact.row.key])
+            yield update_rows(relation.name, literals(given), where)
             break
     for draft in plan.manifest.drafts.get(relation.name, ()):
         if draft.tenant in ids and draft.replaces is None and draft.owner in (None, victim.user_id):
-            yield _insert(draft, given)
+            yield insert(draft.relation, values_of({**draft.values, **given}))
             break
-
-
-def _update(relation: Relation, key: Key, given: Mapping[str, str | None]) -> str:
-    changes = sql.SQL(", ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(column), sql.Literal(value)) for column, value in given.items()
-    )
-    where = has_key_of(relation.primary_key or relation.column_names, [key])
-    return sql.SQL("UPDATE {} SET {} WHERE {}").format(sql.Identifier(*relation.name), changes, where).as_string(None)
-
-
-def _insert(draft: Draft, given: Mapping[str, str | None]) -> str:
-    values = {**draft.values, **given}
-    columns = sql.SQL(", ").join(sql.Identifier(column) for column in sorted(values))
-    literals = sql.SQL(", ").join(sql.Literal(values[column]) for column in sorted(values))
-    return (
-        sql.SQL("INSERT INTO {} ({}) VALUES ({})")
-        .format(sql.Identifier(*draft.relation), columns, literals)
-        .as_string(None)
-    )

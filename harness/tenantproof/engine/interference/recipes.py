@@ -18,6 +18,8 @@ from tenantproof.core.model import QName, Tenancy
 from tenantproof.engine.interference.facts import Facts
 from tenantproof.engine.scripts import TRIGGERS_OFF, TRIGGERS_ON
 from tenantproof.engine.wire import Wire
+from tenantproof.generation.phrases import Cell
+from tenantproof.generation.writes import assignments
 
 _STRINGS = frozenset({"text", "varchar", "bpchar", "citext", "name"})
 
@@ -73,10 +75,18 @@ def _trial(name: QName, column: str, expression: sql.Composable, *, quietly: boo
 
 def update_rows(name: QName, changes: Iterable[tuple[str, sql.Composable]], where: sql.Composable) -> str:
     """UPDATE the rows for which the condition holds."""
-    assignments = sql.SQL(", ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(column), expression) for column, expression in changes
-    )
-    return sql.SQL("UPDATE {} SET {} WHERE {}").format(sql.Identifier(*name), assignments, where).as_string(None)
+    changed = assignments([Cell(column, expression) for column, expression in changes])
+    return sql.SQL("UPDATE {} SET {} WHERE {}").format(sql.Identifier(*name), changed, where).as_string(None)
+
+
+def delete_rows(name: QName, where: sql.Composable) -> str:
+    """DELETE the rows for which the condition holds."""
+    return sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(*name), where).as_string(None)
+
+
+def literals(values: Mapping[str, str | None]) -> Iterator[tuple[str, sql.Composable]]:
+    """Values as changes for `update_rows`."""
+    return ((column, sql.Literal(value)) for column, value in values.items())
 
 
 def _changeable(relation: Relation, tenancy: Tenancy) -> Iterator[Column]:

@@ -87,22 +87,10 @@ class Seat:
     def __init__(self, scene: Scene, persona: Persona, tally: Tally) -> None:
         self.scene, self.persona = scene, persona
         self.border = Border(scene.plan.oracle, persona)
-        self.builder = Builder(
-            scene.wire, scene.plan, scene.facts, scene.recipes, self.border, scene.refresh, scene.famous
-        )
-        worlds = self.builder.worlds()
-        self.vocabulary: Vocabulary = scene.lexicon.of(persona, self.border)
-        self.arena = Arena(
-            scene.wire,
-            scene.plan,
-            scene.facts,
-            persona,
-            worlds,
-            scene.oids,
-            scene.memberships,
-            tally,
-            scene.refresh,
-        )
+        self._sides = scene.facts.sides(self.border)
+        self.builder = Builder(scene, self.border, self._sides)
+        self.vocabulary: Vocabulary = scene.lexicon.of(self.border, self._sides)
+        self.arena = Arena(scene, self.border, self.builder.worlds(), tally)
 
     @property
     def worlds(self) -> tuple[Elsewhere, ...]:
@@ -125,7 +113,7 @@ class Seat:
             places = [place for place, column in enumerate(columns) if column.category in "SU"]
             for fact in facts:
                 values = (fact.values[place] for place in places)
-                found[self.border.side(name, fact.row)].update(v for v in values if v and len(v) >= _TELLING)
+                found[self._sides[name][fact.row.key]].update(v for v in values if v and len(v) >= _TELLING)
         own, inside = found[Side.MINE], found[Side.INSIDE]
         return {
             Side.FOREIGN: frozenset(found[Side.FOREIGN] - own - inside),

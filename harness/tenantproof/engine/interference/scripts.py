@@ -6,11 +6,10 @@ from collections.abc import Iterable
 
 from psycopg import sql
 
-from tenantproof.core.program import Program
 from tenantproof.engine.interference.catch import Catch
 from tenantproof.engine.interference.scene import Scene
-from tenantproof.engine.replay import difference, timeless
-from tenantproof.engine.scripts import as_observer, as_persona
+from tenantproof.engine.replay import becoming, ended, watched
+from tenantproof.engine.scripts import set_settings
 
 _HEAD = """\
 -- Run with psql as a superuser on a database that `tenantproof replay` (or `check --keep`) has seeded.
@@ -41,17 +40,17 @@ def script(scene: Scene, catch: Catch) -> str:
 
 def _two_worlds(scene: Scene, catch: Catch) -> list[str]:
     assert catch.world is not None
-    becoming = _becoming(scene, catch)
+    acting = _becoming(scene, catch)
     return [
-        *_ended(scene.refresh),
+        *ended(scene.refresh),
         "savepoint world_1;",
         "-- world 1",
-        *_perceived(becoming, catch, 1),
+        *_perceived(acting, catch, 1),
         "rollback to savepoint world_1;",
         "-- behind their back",
-        *_ended(catch.world.statements),
+        *ended(catch.world.statements),
         "-- world 2",
-        *_perceived(becoming, catch, 2),
+        *_perceived(acting, catch, 2),
         "rollback to savepoint world_1;",
         *(["-- the notices above are what differs"] if _only_notices(catch) else []),
         _VERDICT,
@@ -63,12 +62,13 @@ def _only_notices(catch: Catch) -> bool:
     return first.notices != second.notices and first.rows == second.rows and first.message == second.message
 
 
-def _perceived(becoming: Iterable[str], catch: Catch, world: int) -> list[str]:
+def _perceived(acting: Iterable[str], catch: Catch, world: int) -> list[str]:
     """The statement shown, then its rows as one number to compare."""
     before = [line.sql for line in catch.program.lines[: catch.at]]
     statement = catch.line.sql
     return [
-        *_ended([*becoming, *before]),
+        *acting,
+        *ended(before),
         "savepoint show;",
         f"{statement};",
         _REMEMBER.format(world=world),
@@ -95,27 +95,11 @@ def _damage(scene: Scene, catch: Catch) -> list[str]:
     world = catch.world.statements if catch.world is not None else ()
     return [
         *(["-- first, by others with their own rights"] if world else []),
-        *_ended(world),
-        f"create temporary table tenantproof_before on commit drop as\n  {watch};",
-        *_ended([*_becoming(scene, catch), *(line.sql for line in catch.program.lines)]),
-        "-- what the observer sees now",
-        as_observer() + ";",
-        difference(watch, keys),
+        *ended(world),
+        *watched(watch, [*_becoming(scene, catch), *ended(line.sql for line in catch.program.lines)], keys),
     ]
 
 
 def _becoming(scene: Scene, catch: Catch) -> list[str]:
-    identity = timeless(scene.plan.identities[catch.witnesses[0]])
-    return [*as_persona(identity), *_varied(catch.program)]
-
-
-def _varied(program: Program) -> list[str]:
-    calls = [
-        sql.SQL("set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
-        for name, value in program.variation.settings
-    ]
-    return [sql.SQL("SELECT {}").format(sql.SQL(", ").join(calls)).as_string(None)] if calls else []
-
-
-def _ended(statements: Iterable[str]) -> list[str]:
-    return [f"{statement};" for statement in statements]
+    settings = catch.program.variation.settings
+    return [*becoming(scene.plan, catch.witnesses[0]), *ended([set_settings(settings)] if settings else [])]

@@ -9,8 +9,9 @@ from tenantproof.core.finding import Finding, Verdict
 from tenantproof.core.model import QName
 from tenantproof.core.report import Gap, Search
 from tenantproof.core.seeds import child_seed
+from tenantproof.engine.findings import Locate
 from tenantproof.engine.interference.arena import Tally
-from tenantproof.engine.interference.findings import Locate, findings_of
+from tenantproof.engine.interference.findings import findings_of
 from tenantproof.engine.interference.hunt import Budget, Hunt
 from tenantproof.engine.interference.lexicon import function_gaps
 from tenantproof.engine.interference.life import life_findings
@@ -53,7 +54,7 @@ def search(
     rounds: int = 1,
     conninfo: str | None = None,
 ) -> Iterator[Search | Searched]:
-    """Search for interference.  Yields how it goes after each batch; the last thing yielded is what was found.
+    """Search for interference.  Yields how it goes after lives and batches; the last thing yielded is what was found.
 
     *known* are (relation, command) pairs whose leaks are reported already; *enough* is asked after each batch; the
     personas take turns *rounds* times, and live through changes of their memberships once a round; *conninfo* is for
@@ -75,6 +76,7 @@ def search(
         )
         lived.update((finding.fingerprint, finding) for finding in life.findings if finding.fingerprint not in lived)
         notes = life.notes
+        yield progress(hunt.tally)  # lives may have taken long, and a batch may too: nobody should wonder
         tried = hunt.tally.attempts
         yield from (progress(tally) for tally in hunt.sweep(enough))
         if enough() or hunt.tally.attempts == tried:

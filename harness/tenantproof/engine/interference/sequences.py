@@ -18,8 +18,9 @@ from tenantproof.engine.interference.catch import Catch, Mechanism, Root
 from tenantproof.engine.interference.elsewhere import Elsewhere
 from tenantproof.engine.interference.scene import Seat
 from tenantproof.engine.interference.weight import is_serial
-from tenantproof.generation.phrases import cells_of, table
+from tenantproof.generation.phrases import cells_of, column
 from tenantproof.generation.vocabulary import Noun, Word
+from tenantproof.generation.writes import insert_into, written
 
 
 def shared_sequences(seat: Seat) -> Iterator[Catch]:
@@ -58,18 +59,8 @@ def _told(seat: Seat, noun: Noun, word: Word) -> Catch | None:
 
 def _insert_returning(noun: Noun, word: Word) -> Line:
     cells = [cell for cell in cells_of(noun, noun.drafts[0]) if cell.column != word.name]
-    columns = sql.SQL(", ").join(sql.Identifier(cell.column) for cell in cells)
-    values = sql.SQL(", ").join(cell.expression for cell in cells)
-    body = sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING {}").format(
-        table(noun.name), columns, values, sql.Identifier(word.name)
-    )
-    return Line(
-        sql=body.as_string(None),
-        shape="insert",
-        subject=noun.name,
-        relations=(noun.name,),
-        writes=(noun.name, Command.INSERT),
-    )
+    body = insert_into(noun, cells) + sql.SQL(" RETURNING {}").format(column(word))
+    return written(body, "insert", noun, Command.INSERT)
 
 
 def _number(answer: Answer) -> int | None:

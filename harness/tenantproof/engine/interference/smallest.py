@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from hypothesis import Phase, given, seed
 from hypothesis import strategies as st
 from hypothesis.database import ExampleDatabase
 from hypothesis.errors import Flaky, Unsatisfiable
 
 from tenantproof.core.program import PLAIN, Program
+from tenantproof.engine.interference.drawing import by_seed_alone, drawing
 from tenantproof.engine.interference.elsewhere import Elsewhere
 from tenantproof.engine.interference.happening import Happening
 from tenantproof.engine.interference.scene import Seat
@@ -37,17 +38,7 @@ def smallest_program(
     memory: dict[Program, bool] = {}
     phases = [Phase.reuse, Phase.shrink] if only_stored else [Phase.reuse, Phase.generate, Phase.shrink]
 
-    @settings(  # outside of @seed, which takes the database away
-        max_examples=tries,
-        phases=phases,
-        database=database,
-        deadline=None,
-        derandomize=False,
-        print_blob=False,
-        report_multiple_bugs=False,
-        verbosity=Verbosity.quiet,
-        suppress_health_check=list(HealthCheck),
-    )
+    @drawing(tries, phases, database=database)
     @seed(number)
     @given(programs)
     def trial(program: Program) -> None:
@@ -58,7 +49,8 @@ def smallest_program(
             raise _Shown
 
     try:
-        trial()
+        with by_seed_alone():
+            trial()
     except (_Shown, Flaky):
         return found[-1]
     except Unsatisfiable:
@@ -69,9 +61,9 @@ def smallest_program(
 def plainer(program: Program) -> list[Program]:
     """The program as a plain request, and with fewer statements; the simplest first, itself not among them."""
     plain = replace(program, variation=PLAIN)
-    parts = [replace(plain, lines=(line,)) for line in reversed(program.lines)] if len(program.lines) > 1 else []
-    varied = [replace(program, lines=(line,)) for line in reversed(program.lines)] if len(program.lines) > 1 else []
-    return [candidate for candidate in dict.fromkeys([*parts, plain, *varied]) if candidate != program]
+    single = [replace(program, lines=(line,)) for line in reversed(program.lines)]
+    candidates = [*(replace(one, variation=PLAIN) for one in single if one != program), plain, *single]
+    return [candidate for candidate in dict.fromkeys(candidates) if candidate != program]
 
 
 def smallest_world(seat: Seat, program: Program, world: Elsewhere) -> Elsewhere:

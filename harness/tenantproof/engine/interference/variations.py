@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from tenantproof.core.catalog import Catalog
 from tenantproof.core.model import Persona, Platform
 from tenantproof.core.program import Variation
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.replay import timeless
+from tenantproof.identity.claims import Claims, merge
 from tenantproof.properties.border import Border
 
 _KEY = re.compile(r"->>?\s*'([\w.-]+)'|#>>?\s*'\{([\w.,-]+)\}'|request\.header\.([\w-]+)")
@@ -26,14 +26,14 @@ _STANDARD = frozenset({*_CHOSEN_BY_NOBODY, "app_metadata", "user_metadata"})
 _MOST = 40
 
 
-def variations(plan: Plan, persona: Persona, border: Border) -> tuple[Variation, ...]:
-    """All variations of the persona's request, in a fixed order."""
-    texts = tuple(_texts(plan.catalog))
+def variations(plan: Plan, border: Border) -> tuple[Variation, ...]:
+    """All variations of the request of the border's persona, in a fixed order."""
     if plan.scenario.database.platform is not Platform.SUPABASE:
         return tuple(_empty_settings(plan))
-    found = [*_headers(plan, persona, border, texts)]
-    if persona.user_id is not None:
-        found += [*_metadata(plan, persona, border, texts), *_tokens(plan, persona)]
+    texts = tuple(_texts(plan.catalog))
+    found = [*_headers(plan, border, texts)]
+    if border.persona.user_id is not None:
+        found += [*_metadata(plan, border, texts), *_tokens(plan, border.persona)]
     return tuple(found)[:_MOST]
 
 
@@ -72,8 +72,8 @@ def _promises(plan: Plan, border: Border) -> list[str]:
     return [*ids[:2], *names[:1], *people[:1], *plan.scenario.roles[:1], "true", "service_role", "admin"]
 
 
-def _headers(plan: Plan, persona: Persona, border: Border, texts: Sequence[str]) -> Iterator[Variation]:
-    settings = dict(timeless(plan.identities[persona.name]).settings)
+def _headers(plan: Plan, border: Border, texts: Sequence[str]) -> Iterator[Variation]:
+    settings = dict(timeless(plan.identities[border.persona.name]).settings)
     headers = json.loads(settings.get("request.headers", "{}"))
     for name in _header_names(plan.catalog, texts):
         for value in _promises(plan, border):
@@ -84,45 +84,42 @@ def _headers(plan: Plan, persona: Persona, border: Border, texts: Sequence[str])
             )
 
 
-def _metadata(plan: Plan, persona: Persona, border: Border, texts: Iterable[str]) -> Iterator[Variation]:
+def _metadata(plan: Plan, border: Border, texts: Iterable[str]) -> Iterator[Variation]:
     """user_metadata is the user's own to write (Supabase docs: "User Management", updateUser)."""
     for key in _keys(texts, "user_meta"):
         for value in _promises(plan, border):
-            yield _with_claims(plan, persona, {"user_metadata": {key: value}}, f"with user_metadata.{key} = {value}")
+            claims = merge(_claims(plan, border.persona), {"user_metadata": {key: value}})
+            yield _with_claims(f"with user_metadata.{key} = {value}", claims)
 
 
 def _tokens(plan: Plan, persona: Persona) -> Iterator[Variation]:
-    unusual: list[tuple[str, dict[str, Any]]] = [
-        ("signed in anonymously", {"is_anonymous": True}),
-        ("with a second factor (aal2)", {"aal": "aal2"}),
-        ("without app_metadata", {"app_metadata": None}),
-        ("without an e-mail address", {"email": None}),
-        ("without a session id", {"session_id": None}),
-    ]
-    for key in plan.scenario.claims.get("app_metadata", {}) or {}:  # type: ignore[attr-defined]
-        for words, value in (("missing", None), ("empty", ""), ("of another type", [1])):
-            unusual.append((f"with app_metadata.{key} {words}", {"app_metadata": {key: value}}))
-    for words, claims in unusual:
-        yield _with_claims(plan, persona, claims, words)
+    claims = _claims(plan, persona)
+    yield _with_claims("signed in anonymously", merge(claims, {"is_anonymous": True}))
+    yield _with_claims("with a second factor (aal2)", merge(claims, {"aal": "aal2"}))
+    yield _with_claims("without app_metadata", _without(claims, "app_metadata"))
+    yield _with_claims("without an e-mail address", _without(claims, "email"))
+    yield _with_claims("without a session id", _without(claims, "session_id"))
+    metadata, declared = claims.get("app_metadata"), plan.scenario.claims.get("app_metadata")
+    if isinstance(metadata, Mapping) and isinstance(declared, Mapping):
+        for key in declared:
+            lacking = {**claims, "app_metadata": _without(metadata, key)}
+            yield _with_claims(f"with app_metadata.{key} missing", lacking)
+            yield _with_claims(f"with app_metadata.{key} empty", merge(claims, {"app_metadata": {key: ""}}))
+            yield _with_claims(f"with app_metadata.{key} of another type", merge(claims, {"app_metadata": {key: [1]}}))
 
 
-def _with_claims(plan: Plan, persona: Persona, changed: Mapping[str, Any], words: str) -> Variation:
+def _claims(plan: Plan, persona: Persona) -> Claims:
     settings = dict(timeless(plan.identities[persona.name]).settings)
-    claims = json.loads(settings["request.jwt.claims"])
-    return Variation(words=words, settings=(("request.jwt.claims", json.dumps(_laid_over(claims, changed))),))
+    claims: dict[str, object] = json.loads(settings["request.jwt.claims"])
+    return claims
 
 
-def _laid_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """*base* with *over*; None takes a key away."""
-    merged = dict(base)
-    for key, value in over.items():
-        if value is None:
-            merged.pop(key, None)
-        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = _laid_over(merged[key], value)
-        else:
-            merged[key] = value
-    return merged
+def _without(claims: Claims, key: str) -> Claims:
+    return {name: value for name, value in claims.items() if name != key}
+
+
+def _with_claims(words: str, claims: Claims) -> Variation:
+    return Variation(words=words, settings=(("request.jwt.claims", json.dumps(claims)),))
 
 
 def _empty_settings(plan: Plan) -> Iterator[Variation]:

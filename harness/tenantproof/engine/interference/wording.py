@@ -47,7 +47,7 @@ def title_of(root: Root, catch: Catch) -> str:
         return _damage_title(root, catch)
     return {
         Mechanism.SEQUENCE: "Serial numbers tell how many rows others have.",
-        Mechanism.FUNCTION: f"{name}() tells people about rows of others.",
+        Mechanism.FUNCTION: f"A call of {name}(…) tells people about rows of others.",
         Mechanism.VIEW: f"What {name} shows depends on rows of others.",
         Mechanism.READ: f"What {name} shows depends on rows of others.",
         Mechanism.CONSTRAINT: f"{root.detail or 'A constraint'} on {name} tells whether others have such a row.",
@@ -58,7 +58,7 @@ def title_of(root: Root, catch: Catch) -> str:
 def _damage_title(root: Root, catch: Catch) -> str:
     raised = any(breach.raised for breach in catch.breaches)
     hurt = catch.breaches[0].change.relation
-    subject = f"{root.object}()" if root.mechanism is Mechanism.FUNCTION else f"A write to {root.object}"
+    subject = f"A call of {root.object}(…)" if root.mechanism is Mechanism.FUNCTION else f"A write to {root.object}"
     if raised:
         return f"{subject} gives people a role or a membership that is not theirs."
     whose = "rows of others" if catch.breaches[0].crosses else "rows that the scenario withholds"
@@ -78,7 +78,6 @@ def explanation_of(root: Root, catch: Catch) -> str:
     return f"{_WHAT_IS_WRONG[root.mechanism]} {seen}"
 
 
-def fix_of(root: Root, catch: Catch) -> str:
+def fix_of(root: Root) -> str:
     """What to do about it."""
-    del catch
     return _WHAT_TO_DO[root.mechanism]
