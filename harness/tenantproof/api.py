@@ -5,31 +5,46 @@ The Python interface: what the command line does, as functions.
     report = tenantproof.check("app.tenancy.yaml")
     assert not report.findings
     report = tenantproof.fuzz("app.tenancy.yaml", seconds=600)
+    draft = tenantproof.api.init("app.tenancy.yaml", supabase="supabase")
 """
 
 from __future__ import annotations
 
+import json
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
+from time import perf_counter
 
 import psycopg
 
-from tenantproof.core.errors import TargetError, UsageError
+from tenantproof.core.bisection import Bisection
+from tenantproof.core.drift import Drift
+from tenantproof.core.errors import Problem, TargetError, UsageError
 from tenantproof.core.events import Event, PhaseStarted, RunFinished, Searching
-from tenantproof.core.finding import Severity, Verdict
-from tenantproof.core.model import Scenario
-from tenantproof.core.ports import SILENT, Handle
-from tenantproof.core.report import Report, Search
+from tenantproof.core.finding import CellResult, Severity, Verdict
+from tenantproof.core.model import Platform, Scenario
+from tenantproof.core.ports import SILENT, Handle, Target
+from tenantproof.core.report import Gap, Report, Search
 from tenantproof.core.seeds import DEFAULT_SEED
+from tenantproof.drafting import Draft, make_draft
+from tenantproof.drafting.known import known_of
+from tenantproof.drafting.origin import origin_of
+from tenantproof.drafting.saving import save
 from tenantproof.engine.interference.hunt import Budget
+from tenantproof.engine.plan import Plan
 from tenantproof.engine.run import check as run_check
 from tenantproof.engine.run import fuzz as run_fuzz
+from tenantproof.engine.run import prepare
 from tenantproof.generation.programs import Profile
 from tenantproof.identity.signing import Signer
-from tenantproof.scenario import load_scenario
+from tenantproof.scenario import json_schema, load_scenario
+from tenantproof.scenario.hints import hints_of
+from tenantproof.scenario.undecided import require_decided
 from tenantproof.targets.choice import EMBEDDED, require_embedded
 from tenantproof.targets.embedded import EmbeddedTarget
 
@@ -49,24 +64,26 @@ def check(
     seed: int = DEFAULT_SEED,
     patches: Sequence[str | PathLike[str]] = (),
     signer: Signer | None = None,
-    target: str = EMBEDDED,
+    target: str | Target = EMBEDDED,
     keep: bool = False,
     attempts: int = DEFAULT_ATTEMPTS,
     profile: Profile | str = Profile.SQL,
     examples: str | PathLike[str] | None = None,
     say: Callable[[str], None] = SILENT,
+    listen: Callable[[Event], None] = lambda _event: None,
     then: Callable[[Handle, Report], None] | None = None,
 ) -> Report:
     """Build the database of a scenario file, check it and return the report.
 
     *patches* are SQL files applied after the migrations.  *signer* signs the personas' tokens (default: HS256 with the
-    local default secret; see tenantproof.identity.signing).  *target* is "embedded", or a DSN, which is refused so
-    far.  With *keep* the seeded database stays, and *say* is told how to reach it.
+    local default secret; see tenantproof.identity.signing).  *target* is "embedded", a DSN, which is refused so
+    far, or an object that makes databases (core.ports.Target).  With *keep* the seeded database stays, and *say* is
+    told how to reach it.
 
     After the matrix, *attempts* programs search for interference (0: none); *profile* "api" draws only what PostgREST
-    can express; *examples* is a folder of what `fuzz` found before, to be tried first.  *then* is called with the
-    seeded database before it goes away.  Raises the errors of tenantproof.core.errors; a leak is no error, it is a
-    finding of the report.
+    can express; *examples* is a folder of what `fuzz` found before, to be tried first.  *listen* is told every event of
+    tenantproof.core.events at once; *then* is called with the seeded database before it goes away.  Raises the errors
+    of tenantproof.core.errors; a leak is no error, it is a finding of the report.
     """
     budget = _budget(attempts, seed, profile, examples)
     return _run(
@@ -78,6 +95,7 @@ def check(
         target=target,
         keep=keep,
         say=say,
+        listen=listen,
         then=then,
     )
 
@@ -96,6 +114,7 @@ def fuzz(
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[Search, float], None] = lambda _search, _seconds: None,
     say: Callable[[str], None] = SILENT,
+    listen: Callable[[Event], None] = lambda _event: None,
     then: Callable[[Handle, Report], None] | None = None,
 ) -> Report:
     """Build the database of a scenario file and search it for interference for *seconds*; returns the report.
@@ -121,9 +140,147 @@ def fuzz(
         target=target,
         keep=False,
         say=say,
+        listen=listen,
         then=then,
         progress=progress,
     )
+
+
+def bisect(
+    scenario: str | PathLike[str],
+    *,
+    seed: int = DEFAULT_SEED,
+    patches: Sequence[str | PathLike[str]] = (),
+    signer: Signer | None = None,
+    attempts: int = DEFAULT_ATTEMPTS,
+    profile: Profile | str = Profile.SQL,
+    fail_on: Severity | None = Severity.MEDIUM,
+    first: str | None = None,
+    last: str | None = None,
+    linear: bool = False,
+    say: Callable[[str], None] = SILENT,
+) -> Bisection:
+    """Name the migration that opened each leak of a scenario file at or above *fail_on* (None: each finding).
+
+    *patches* count as further migrations.  *first* and *last* are files, by path or name: only those between are
+    asked about, and those after *last* are not applied.  With *linear* every prefix is looked at however many there
+    are.  The rest is as in `check`, and so are the errors.
+    """
+    from tenantproof.engine.bisecting.choosing import chosen_range
+    from tenantproof.engine.bisecting.looking import Looker
+    from tenantproof.engine.bisecting.run import bisect as run_bisect
+    from tenantproof.targets.prefixes import PrefixTarget
+    from tenantproof.targets.sources import read_migrations, read_sources
+
+    declared = load_scenario(Path(scenario))
+    require_decided(declared)
+    reading = read_migrations(declared.database.migrations)
+    for note in reading.notes:
+        say(f"note: {note}")
+    sources = (*reading.sources, *read_sources(_files(patches)))
+    files = [source.path for source in sources]
+    low, high = chosen_range(files, first, last)
+    with tempfile.TemporaryDirectory(prefix="tenantproof-") as examples, _database_may_go():
+        looking = Looker(
+            target=PrefixTarget(declared.database, sources, say=say),
+            scenario=declared,
+            files=files,
+            seed=seed,
+            signer=signer or Signer(),
+            budget=_budget(attempts, seed, profile, examples),
+            say=say,
+        )
+        with looking.target:
+            threshold = fail_on or Severity.INFO
+            return run_bisect(looking, sources, first=low, last=high, threshold=threshold, linear=linear)
+
+
+def drift(
+    scenario: str | PathLike[str],
+    *,
+    against: str | None = None,
+    prisma: str | PathLike[str] | None = None,
+    say: Callable[[str], None] = SILENT,
+) -> Drift:
+    """Where a live database, or a Prisma schema, differs from the migrations of a scenario file.
+
+    *against* is `env:NAME`, a variable that holds a DSN, or a DSN: that database is read in one READ ONLY transaction
+    and nothing else.  *prisma* is a schema file, or a folder of them.  At least one of the two is needed.  Raises the
+    errors of tenantproof.core.errors; a difference is no error.
+    """
+    from tenantproof.drift.prisma.parsing import load_prisma
+    from tenantproof.drift.run import compare_live, compare_prisma, read_live, together
+    from tenantproof.targets.live import dsn_of
+
+    if against is None and prisma is None:
+        raise UsageError("drift: nothing to compare with; give --against env:NAME or --prisma FILE")
+    started = perf_counter()
+    declared = load_scenario(Path(scenario))
+    schema = load_prisma(Path(prisma)) if prisma is not None else None
+    live = None
+    if against is not None:
+        say("reading the live database")
+        live = read_live(dsn_of(against))
+    say("applying the migrations")
+    found: list[Drift] = []
+    with _database_may_go(), EmbeddedTarget(declared.database, say=say).database() as handle:
+        if live is not None:
+            found.append(compare_live(handle, declared, *live))
+        if schema is not None:
+            found.append(compare_prisma(handle, declared, schema))
+    return together(found, round(perf_counter() - started, 3))
+
+
+def init(
+    output: str | PathLike[str],
+    *,
+    supabase: str | PathLike[str] | None = None,
+    migrations: str | PathLike[str] | None = None,
+    pg_dump: str | PathLike[str] | None = None,
+    live: str | None = None,
+    platform: Platform | str | None = None,
+    tenant_table: str | None = None,
+    force: bool = False,
+    say: Callable[[str], None] = SILENT,
+) -> Draft:
+    """Draft a scenario from a schema, write it to *output* and return it.
+
+    At most one of: *supabase*, the folder of a Supabase project; *migrations*, a folder or file of any tool;
+    *pg_dump*, a file that pg_dump wrote; *live*, a DSN or `env:NAME`, whose schema is dumped into a file beside
+    *output*.  None: what lies in the working directory.  *platform* overrules what the SQL looks like.  Raises
+    UsageError where *output* is there already and *force* is not given, and the errors of building the database.
+    """
+    target = Path(output)
+    schema = target.with_name("scenario.schema.json")
+    if target.exists() and not force:
+        raise UsageError(f"{target} is there already: give --force to write over it, or --output another path")
+    origin = origin_of(
+        target.parent,
+        supabase=supabase,
+        migrations=migrations,
+        pg_dump=pg_dump,
+        live=live,
+        platform=Platform(platform) if platform is not None else None,
+        say=say,
+    )
+    draft = make_draft(origin, target.parent, tenant_table=tenant_table, say=say)
+    save(target, draft.text)
+    save(schema, json.dumps(json_schema(), indent=2) + "\n")
+    load_scenario(target)  # a draft that does not load is a bug of ours, and better found here
+    return draft
+
+
+def hints(scenario: str | PathLike[str], handle: Handle | None = None) -> tuple[Problem, ...]:
+    """What a scenario file says that is allowed and hardly meant, in the order of the file.
+
+    With *handle* (a database that its migrations built) also what only the database can tell.  Raises ScenarioError
+    where the file does not load.
+    """
+    declared = load_scenario(Path(scenario))
+    if handle is None:
+        return hints_of(declared)
+    with psycopg.connect(handle.conninfo) as connection:
+        return hints_of(declared, known_of(connection, declared))
 
 
 def _budget(attempts: int, seed: int, profile: Profile | str, examples: str | PathLike[str] | None) -> Budget:
@@ -142,33 +299,82 @@ def _run(
     events: Callable[[Handle, Scenario, Sequence[str]], Iterator[Event]],
     *,
     patches: Sequence[str | PathLike[str]],
-    target: str,
+    target: str | Target,
     keep: bool,
     say: Callable[[str], None],
+    listen: Callable[[Event], None],
     then: Callable[[Handle, Report], None] | None,
     progress: Callable[[Search, float], None] = lambda _search, _seconds: None,
 ) -> Report:
     declared = load_scenario(Path(scenario))
+    require_decided(declared)
+    files = _files(patches)
+    server = _target(target, declared, files, keep=keep, say=say)
+    with _database_may_go(), server.database() as handle:
+        for event in events(handle, declared, [str(patch) for patch in files]):
+            if isinstance(event, PhaseStarted):
+                say(event.what)
+            elif isinstance(event, Searching):
+                progress(event.search, event.seconds)
+            elif isinstance(event, RunFinished):
+                report = replace(
+                    event.report,
+                    notes=(*event.report.notes, *server.notes),
+                    gaps=(*event.report.gaps, *_left_open(declared)),
+                )
+                listen(RunFinished(report))
+                if then is not None:
+                    then(handle, report)
+                return report
+            listen(event)
+    raise AssertionError("a run always ends with RunFinished")
+
+
+def _target(
+    target: str | Target, scenario: Scenario, patches: Sequence[Path] = (), *, keep: bool, say: Callable[[str], None]
+) -> Target:
+    if not isinstance(target, str):
+        return target
     require_embedded(target)
+    return EmbeddedTarget(scenario.database, patches=patches, keep=keep, say=say)
+
+
+@contextmanager
+def seeded(
+    scenario: str | PathLike[str], *, seed: int = DEFAULT_SEED, target: str | Target = EMBEDDED
+) -> Iterator[tuple[Handle, Plan]]:
+    """The database of a scenario file, seeded, with everything that is known of it; gone afterwards.
+
+    For tests of one's own: see tenantproof.testing.  Raises the errors of tenantproof.core.errors.
+    """
+    declared = load_scenario(Path(scenario))
+    require_decided(declared)
+    with _database_may_go(), _target(target, declared, keep=False, say=SILENT).database() as handle:
+        yield handle, prepare(handle, declared, seed=seed, signer=Signer())
+
+
+def _files(patches: Sequence[str | PathLike[str]]) -> list[Path]:
     files = [Path(patch) for patch in patches]
     for patch in files:
         if not patch.is_file():
             raise UsageError(f"--patch {patch}: there is no such file")
-    server = EmbeddedTarget(declared.database, patches=files, keep=keep, say=say)
+    return files
+
+
+@contextmanager
+def _database_may_go() -> Iterator[None]:
     try:
-        with server.database() as handle:
-            for event in events(handle, declared, [str(patch) for patch in files]):
-                if isinstance(event, PhaseStarted):
-                    say(event.what)
-                elif isinstance(event, Searching):
-                    progress(event.search, event.seconds)
-                elif isinstance(event, RunFinished):
-                    if then is not None:
-                        then(handle, event.report)
-                    return event.report
+        yield
     except psycopg.OperationalError as error:
         raise TargetError(f"the database went away in the middle of the run: {error}") from error
-    raise AssertionError("a run always ends with RunFinished")
+
+
+def _left_open(scenario: Scenario) -> Iterator[Gap]:
+    """Tables that the scenario calls undecided: whatever was found, somebody has to decide."""
+    for name, tenancy in scenario.tables.items():
+        if tenancy.undecided:
+            reason = f"undecided: the scenario leaves open whose its rows are ({tenancy.place})"
+            yield Gap(object=str(name), reason=reason)
 
 
 def exit_code(report: Report, fail_on: Severity | None = Severity.MEDIUM, *, strict: bool = False) -> int:
@@ -183,18 +389,20 @@ def exit_code(report: Report, fail_on: Severity | None = Severity.MEDIUM, *, str
 
 
 def _unknown(report: Report, *, strict: bool) -> int:
+    undecided = sum(1 for gap in report.gaps if gap.reason.startswith("undecided"))
     weak = 1 if report.search is not None and report.search.weak else 0
     empty = [item for item in report.unseeded if not item.message.startswith(("insert: ", "read: "))]
     return (
         weak
+        + undecided
         + len(empty)
-        + sum(
-            1
-            for cell in report.cells
-            if cell.verdict is Verdict.ERROR
-            or (
-                cell.verdict is Verdict.UNTESTED
-                and (strict or cell.reason.startswith(("undecided", "no positive control")))
-            )
-        )
+        + sum(is_unknown(cell, strict=strict) for cell in report.cells)
     )
+
+
+def is_unknown(cell: CellResult, *, strict: bool = False) -> bool:
+    """Whether a cell leaves open what must be known; with *strict*, whether it was not tested at all."""
+    if cell.verdict is Verdict.ERROR:
+        return True
+    must = strict or cell.reason.startswith(("undecided", "no positive control"))
+    return cell.verdict is Verdict.UNTESTED and must

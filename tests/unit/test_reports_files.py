@@ -19,7 +19,7 @@ from tenantproof.reports.registry import writers
 
 def test_every_writer_is_known_by_its_name() -> None:
     known = writers()
-    assert set(known) >= {"html", "json"}
+    assert set(known) >= {"github", "html", "json", "junit", "markdown", "sarif"}
     assert all(name == writer.name and writer.suffix.startswith(".") for name, writer in known.items())
 
 
@@ -61,7 +61,7 @@ def test_standard_output_gets_utf_8_whatever_its_encoding_is() -> None:
     [
         ("html", r"expected FORMAT=PATH, such as html=reports/isolation.html"),
         ("", r"expected FORMAT=PATH"),
-        ("jsn=x", r"unknown format 'jsn': did you mean 'json'\? \(known: html, json"),
+        ("jsn=x", r"unknown format 'jsn': did you mean 'json'\? \(known: github, html, json, junit"),
         ("json=", r"the path is empty; write json=reports/isolation.json"),
     ],
 )

@@ -249,7 +249,7 @@ CASES: list[tuple[str, str, list[str]]] = [
             "x.yaml:4:1: error[unknown-key] unknown key 'tabels'",
             "  |",
             "4 | tabels: {a: {tenant: id}}",
-            "  | ^^^^^^ did you mean 'tables'? (known: accept, claims, database, endpoints, expect, membership, name, roles, session, tables, tenants, version)",
+            "  | ^^^^^^ did you mean 'tables'? (known: accept, claims, database, endpoints, expect, fill, membership, name, roles, session, tables, tenants, version)",
         ],
     ),
     (
@@ -259,7 +259,7 @@ CASES: list[tuple[str, str, list[str]]] = [
             "x.yaml:4:1: error[unknown-key] unknown key 'Claims'",
             "  |",
             "4 | Claims: {}",
-            "  | ^^^^^^ did you mean 'claims'? (known: accept, claims, database, endpoints, expect, membership, name, roles, session, tables, tenants, version)",
+            "  | ^^^^^^ did you mean 'claims'? (known: accept, claims, database, endpoints, expect, fill, membership, name, roles, session, tables, tenants, version)",
         ],
     ),
     (
@@ -389,17 +389,37 @@ CASES: list[tuple[str, str, list[str]]] = [
             "x.yaml:2:44: error[no-migrations] the folder 'empty' holds no *.sql file",
             "  |",
             "2 | database: {platform: supabase, migrations: empty}",
-            "  |                                            ^^^^^ is it the right one?",
+            "  |                                            ^^^^^ is it the right one? Of migrations in another language give a dump: pg_dump --schema-only",
         ],
     ),
     (
         "migration-twice",
-        "version: 1\ndatabase: {platform: supabase, migrations: [migrations, migrations/1.sql]}\ntenants: [acme, globex]\n",
+        "version: 1\ndatabase: {platform: supabase, migrations: [migrations, ./migrations]}\ntenants: [acme, globex]\n",
         [
-            "x.yaml:2:57: error[duplicate-migration] '1.sql' is applied twice (first named at line 2)",
+            "x.yaml:2:57: error[duplicate-migration] './migrations' is applied twice (first named at line 2)",
             "  |",
-            "2 | database: {platform: supabase, migrations: [migrations, migrations/1.sql]}",
-            "  |                                                         ^^^^^^^^^^^^^^^^ a migration can run only once",
+            "2 | database: {platform: supabase, migrations: [migrations, ./migrations]}",
+            "  |                                                         ^^^^^^^^^^^^ a migration can run only once",
+        ],
+    ),
+    (
+        "shims-missing",
+        "version: 1\ndatabase: {platform: supabase, shims: migratons}\ntenants: [acme, globex]\n",
+        [
+            "x.yaml:2:39: error[no-such-file] the folder 'migratons' is not there",
+            "  |",
+            "2 | database: {platform: supabase, shims: migratons}",
+            "  |                                       ^^^^^^^^^ paths are relative to the scenario file; did you mean 'migrations'? (known: empty, migrations)",
+        ],
+    ),
+    (
+        "shims-without-any",
+        "version: 1\ndatabase: {platform: supabase, shims: migrations}\ntenants: [acme, globex]\n",
+        [
+            "x.yaml:2:39: error[no-shims] the folder 'migrations' holds no *.control file",
+            "  |",
+            "2 | database: {platform: supabase, shims: migrations}",
+            "  |                                       ^^^^^^^^^^ expected NAME.control and NAME--VERSION.sql, as PostgreSQL's extensions have them",
         ],
     ),
     (
@@ -784,7 +804,7 @@ CASES: list[tuple[str, str, list[str]]] = [
             "x.yaml:4:1: error[unknown-key] unknown key '�[31mred'",
             "  |",
             '4 | "\\e[31mred": 1',
-            "  | ^^^^^^^^^^^ no such name. (known: accept, claims, database, endpoints, expect, membership, name, roles, session, tables, tenants, version)",
+            "  | ^^^^^^^^^^^ no such name. (known: accept, claims, database, endpoints, expect, fill, membership, name, roles, session, tables, tenants, version)",
         ],
     ),
 ]

@@ -115,11 +115,12 @@ def test_empty_sections(tmp_path: Path) -> None:
 
 
 def test_database(full: Scenario, tmp_path: Path) -> None:
-    """A folder gives its *.sql by name; a list keeps its order."""
+    """A folder stays one, for its tool to order; a list keeps its order."""
     assert full.database.platform is Platform.SUPABASE
     assert full.database.auto_expose_new_tables
     names = [path.relative_to(tmp_path).as_posix() for path in full.database.migrations]
-    assert names == ["migrations/0002_a.sql", "migrations/0010_b.sql", "extra.sql"]
+    assert names == ["migrations", "extra.sql"]
+    assert full.database.shims is None
 
 
 def test_migrations_beside_the_scenario(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from tenantproof.cli.options import (
 @examples_option("Folder of what `fuzz` found before, to be tried first; what is found is kept there.")
 @report_option
 @fail_on_option
-@click.option("--strict", is_flag=True, help="Exit 4 for every cell that was not tested.")
+@click.option("--strict", is_flag=True, help="Exit 4 for every cell that was not tested, and for hints.")
 @exit_zero_option
 @click.option(
     "-t",
@@ -73,26 +73,34 @@ def command(
     Nothing is left of it afterwards.  Exit codes: 0 isolated, 1 a leak, 2 wrong scenario or command line, 3 no
     suitable database, 4 something could not be tested, 5 nothing to check, 130 interrupted.
     """
-    from tenantproof.api import check, exit_code
+    from tenantproof.api import check, exit_code, hints
+    from tenantproof.cli.live import listening
     from tenantproof.cli.session import folder_to_write, narrate, signer_for, tell, threshold
+    from tenantproof.core.errors import Problem
     from tenantproof.core.ports import SILENT
     from tenantproof.reports.files import parse_specs
 
     destinations = parse_specs(reports)
-    report = check(
-        scenario,
-        seed=seed,
-        patches=patches,
-        signer=signer_for(signing_algorithm, signing_key),
-        target=target,
-        keep=keep,
-        attempts=attempts,
-        profile=reach,
-        examples=folder_to_write(examples) if examples is not None else None,
-        say=SILENT if quiet and not keep else narrate,
-    )
+    doubts: list[Problem] = []
+    with listening(destinations) as listen:
+        report = check(
+            scenario,
+            seed=seed,
+            patches=patches,
+            signer=signer_for(signing_algorithm, signing_key),
+            target=target,
+            keep=keep,
+            attempts=attempts,
+            profile=reach,
+            examples=folder_to_write(examples) if examples is not None else None,
+            listen=listen,
+            say=SILENT if quiet and not keep else narrate,
+            then=lambda handle, _report: doubts.extend(hints(scenario, handle)),
+        )
+    for doubt in doubts:
+        click.echo(doubt.render(), err=True)
     fails = threshold(fail_on)
-    code = exit_code(report, fails, strict=strict)
+    code = exit_code(report, fails, strict=strict) or (4 if strict and doubts else 0)
     code = 0 if exit_zero and code in (1, 4) else code
     tell(report, destinations, code=code, fails=fails, color=color, verbose=verbose)
     return code

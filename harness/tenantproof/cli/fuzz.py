@@ -83,13 +83,18 @@ def command(
     """
     from tenantproof.api import exit_code, fuzz
     from tenantproof.cli.interruption import Interruption
+    from tenantproof.cli.live import listening
     from tenantproof.cli.progress import progress_for
     from tenantproof.cli.session import folder_to_write, narrate, signer_for, tell, threshold
     from tenantproof.core.ports import SILENT
     from tenantproof.reports.files import parse_specs
 
     destinations = parse_specs(reports)
-    with Interruption() as interruption, progress_for(seconds, quiet=quiet, color=color) as progress:
+    with (
+        listening(destinations) as hear,
+        Interruption() as interruption,
+        progress_for(seconds, quiet=quiet, color=color) as progress,
+    ):
 
         def listen(search: Search, gone: float) -> None:
             interruption.watch(progress.ending)
@@ -106,6 +111,7 @@ def command(
             examples=None if no_examples else folder_to_write(examples),
             stop=lambda: interruption.asked,
             progress=listen,
+            listen=hear,
             say=SILENT if quiet else narrate,
         )
     fails = threshold(fail_on)

@@ -12,10 +12,15 @@ from tenantproof import __version__
 from tenantproof.core.errors import TenantproofError, did_you_mean
 
 VERBS = {
+    "bisect": "Name the migration that opened each leak.",
     "check": "Prove that tenants are isolated, or show the leak.",
     "demo": "Run the main job on a sample database, then once more with a planted leak.",
+    "drift": "Compare the migrations with a live database, or with a Prisma schema.",
+    "diff": "Compare two runs: which findings are new, fixed, unchanged?",
     "fuzz": "Search for leaks that have no name, for as long as you like.",
+    "init": "Draft a scenario from migrations, a dump or a live database.",
     "replay": "Run a finding again: does it still leak?",
+    "report": "Render a run again in another format.",
     "schema": "Print the JSON Schema of the scenario file.",
     "validate": "Check scenario files only; touches no database.",
 }

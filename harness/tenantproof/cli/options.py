@@ -51,7 +51,16 @@ reach_option = click.option(
 )
 
 report_option = click.option(
-    "-r", "--report", "reports", multiple=True, metavar="FORMAT=PATH", help="Write a report: json or html; - is stdout."
+    "-r",
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="FORMAT=PATH",
+    help="Write a report: html, json, ndjson, junit, sarif, markdown or github; - is stdout (repeatable).",
+)
+
+json_option = click.option(
+    "-r", "--report", "reports", multiple=True, metavar="json=PATH", help="Write the result as JSON; - is stdout."
 )
 
 fail_on_option = click.option(

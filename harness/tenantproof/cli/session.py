@@ -79,17 +79,21 @@ def tell(
     color: str,
     verbose: bool,
 ) -> None:
-    """Write the report to its files, then to the terminal."""
+    """Write the report to its files, apart from those that were written while it ran, then to the terminal."""
+    from tenantproof.cli.live import LIVE
     from tenantproof.reports.files import write_to
     from tenantproof.reports.terminal import render
 
     for destination in destinations:
+        if destination.writer.name == LIVE:
+            continue
         with pipe_may_close():
             write_to(report, destination)
     with pipe_may_close():
         render(
             report,
-            console(color),
+            # A document on standard output is for a program: what is for people then goes to the other stream.
+            console(color, stderr=any(destination.is_stdout for destination in destinations)),
             verbose=verbose,
             paths=[destination.path for destination in destinations if not destination.is_stdout],
             threshold=fails or Severity.CRITICAL,

@@ -7,6 +7,7 @@ Everything this package raises on purpose.
   x TargetError         the database cannot be reached or is unsuitable       -> exit 3
     + MissingExtra      an optional dependency is needed; says how to get it
     + MigrationError    a migration failed; names file, line and statement
+  x Undecided           the scenario leaves open what must be known first     -> exit 4
   x NothingToCheck      the selection or the schema is empty                  -> exit 5
 
 A leak is not an exception: it is a `Finding`.  What could not be tested is not an exception either: it is a
@@ -38,6 +39,12 @@ class TargetError(TenantproofError):
     exit_code = 3
 
 
+class Undecided(TenantproofError):
+    """The scenario says `undecided` where nothing can be checked before somebody decides."""
+
+    exit_code = 4
+
+
 class NothingToCheck(TenantproofError):
     """There is nothing to check, so a green result would guard nothing."""
 
@@ -60,10 +67,12 @@ class Problem:
     hint: str = ""
     source_line: str = ""
     span: int = 1
+    level: str = "error"
+    """Or "warning", for what is allowed and hardly meant."""
 
     def render(self) -> str:
         """The problem as compilers print it: place, message, source line, caret and hint."""
-        head = f"{self.path}:{self.line}:{self.column}: error[{self.code}] {self.message}"
+        head = f"{self.path}:{self.line}:{self.column}: {self.level}[{self.code}] {self.message}"
         if not self.source_line:
             return f"{head}\n  {self.hint}" if self.hint else head
         gutter = str(self.line)
@@ -109,5 +118,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint sentence: the nearest valid name, and the list of valid names where it is short."""
     names = sorted(known)
     near = nearest(name, names)
-    listed = f" (known: {', '.join(names)})" if 0 < len(names) <= 12 else ""
+    listed = f" (known: {', '.join(names)})" if 0 < len(names) <= 14 else ""
     return (f"did you mean '{near}'?" if near else "no such name.") + listed

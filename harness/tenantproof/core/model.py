@@ -104,9 +104,11 @@ class Tenancy:
     owner: Locator | None = None
     shared: bool = False
     private: bool = False
+    undecided: bool = False
+    """Whether somebody wrote that nobody knows yet: then nothing is inferred either."""
     system_rows: SystemRows = SystemRows.UNDECIDED
-    values: Mapping[str, str] = field(default_factory=dict)
-    """Column -> template for the seeder, with {tenant.id} {tenant.name} {owner.id} {n} {uuid}."""
+    values: Mapping[str, str | None] = field(default_factory=dict)
+    """Column -> template for the seeder, with {tenant.id} {tenant.name} {owner.id} {n} {uuid}; None for NULL."""
     rows: int = 3
     """Rows to seed per tenant."""
     place: Place | None = None
@@ -125,7 +127,21 @@ class Membership:
     user: str
     tenant: str
     role: str | None = None
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """SQL of the user's that makes rows, run once for each tenant while seeding.
+
+    `sql` is a template (PERSON's placeholders, {uuid}, {n}, {canary}); `table` is what it fills, which the seeder then
+    leaves to it; `role` names the tenant's member who runs it, None the observer.
+    """
+
+    sql: str
+    table: QName | None = None
+    role: str | None = None
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,12 +207,16 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """Which database to build: platform, migration files in order, schemas in scope."""
+    """Which database to build: platform, migrations (files and tools' folders) in order, schemas in scope.
+
+    `shims` is a folder of stand-ins for extensions of the project's own.
+    """
 
     platform: Platform
     migrations: tuple[Path, ...]
     schemas: tuple[str, ...] = ("public",)
     auto_expose_new_tables: bool = False
+    shims: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,9 +233,12 @@ class Scenario:
     session: Session = field(default_factory=Session)
     claims: Mapping[str, object] = field(default_factory=dict)
     tables: Mapping[QName, Tenancy] = field(default_factory=dict)
+    fills: tuple[Fill, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     accepted: tuple[Acceptance, ...] = ()
+    undecided: tuple[str, ...] = ()
+    """Dotted paths of what must be decided before anything can be checked: `membership`, `session.role`."""
     places: Mapping[str, Place] = field(default_factory=dict)
     """Dotted path in the file ("tables.workflows") -> where it stands, for later messages."""
 

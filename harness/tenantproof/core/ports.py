@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -37,6 +37,11 @@ class Handle:
 
 class Target(Protocol):
     """Where databases come from."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Remarks for the report, once a database was made."""
+        ...
 
     def database(self) -> AbstractContextManager[Handle]:
         """A fresh database with the migrations (and patches) applied; nothing is left of it afterwards."""

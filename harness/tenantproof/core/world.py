@@ -65,6 +65,8 @@ class Manifest:
     drafts: Mapping[QName, tuple[Draft, ...]] = field(default_factory=dict)
     seeded_keys: Mapping[QName, frozenset[Key]] = field(default_factory=dict)
     unseeded: tuple[Unseeded, ...] = ()
+    rows_per_tenant: Mapping[QName, Mapping[str | None, int]] = field(default_factory=dict)
+    """Rows of each table by tenant name (None: of no tenant), as far as the seeder knows whose they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,6 +143,17 @@ def fuzz(
     yield RunFinished(replace(report, timing=timing, patches=tuple(patches), notes=notes))
 
 
+def prepare(handle: Handle, scenario: Scenario, *, seed: int, signer: Signer) -> Plan:
+    """Seed the database of *handle* and return what is known of it; raises what `check` raises."""
+    going = _prepared(handle, scenario, seed, signer, Clock())
+    while True:
+        try:
+            next(going)
+        except StopIteration as end:
+            plan: Plan = end.value
+            return plan
+
+
 def _prepared(
     handle: Handle, scenario: Scenario, seed: int, signer: Signer, clock: Clock
 ) -> Generator[Event, None, Plan]:

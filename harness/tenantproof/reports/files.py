@@ -80,7 +80,12 @@ def write_to(report: Report, destination: Destination, *, stdout: TextIO | None 
     """Write a report to a destination that was parsed before the run.  Raises UsageError."""
     document = io.StringIO()
     destination.writer.write(report, document)
-    data = document.getvalue().encode("utf-8")
+    write_document(document.getvalue(), destination, stdout=stdout)
+
+
+def write_document(text: str, destination: Destination, *, stdout: TextIO | None = None) -> None:
+    """Write a document that somebody else made, whole or not at all.  Raises UsageError."""
+    data = text.encode("utf-8")
     if destination.is_stdout:
         _to_stream(data, stdout or sys.stdout)
         return

@@ -56,10 +56,10 @@ def document(report: Report) -> dict[str, object]:
         "patches": list(report.patches),
         "statements": report.statements,
         "rows_seeded": report.rows_seeded,
-        "search": _search(report.search),
+        "search": search_document(report.search),
         "summary": summary(report),
-        "findings": [_finding(finding) for finding in report.findings],
-        "cells": [_cell(cell) for cell in report.cells],
+        "findings": [finding_document(finding) for finding in report.findings],
+        "cells": [cell_document(cell) for cell in report.cells],
         "unseeded": [_unseeded(unseeded) for unseeded in report.unseeded],
         "gaps": [{"object": gap.object, "reason": gap.reason} for gap in report.gaps],
         "notes": list(report.notes),
@@ -78,7 +78,8 @@ def summary(report: Report) -> dict[str, int]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, object]:
+def finding_document(finding: Finding) -> dict[str, object]:
+    """A finding as plain JSON values."""
     return {
         "fingerprint": finding.fingerprint,
         "property": finding.property.value,
@@ -123,7 +124,8 @@ def _evidence(evidence: Evidence) -> dict[str, object]:
     }
 
 
-def _cell(cell: CellResult) -> dict[str, object]:
+def cell_document(cell: CellResult) -> dict[str, object]:
+    """A cell as plain JSON values."""
     return {
         "object": cell.object,
         "persona": cell.persona,
@@ -146,7 +148,8 @@ def _unseeded(unseeded: Unseeded) -> dict[str, object]:
     }
 
 
-def _search(search: Search | None) -> dict[str, object] | None:
+def search_document(search: Search | None) -> dict[str, object] | None:
+    """How the search went, as plain JSON values; None where nothing was searched."""
     if search is None:
         return None
     return {

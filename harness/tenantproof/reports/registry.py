@@ -29,8 +29,21 @@ class Writer(Protocol):
 
 def writers() -> Mapping[str, Writer]:
     """Every writer by its name."""
+    from tenantproof.reports.github import GithubWriter
     from tenantproof.reports.html import HtmlWriter
     from tenantproof.reports.json_v1 import JsonV1Writer
+    from tenantproof.reports.junit import JunitWriter
+    from tenantproof.reports.markdown import MarkdownWriter
+    from tenantproof.reports.ndjson import NdjsonWriter
+    from tenantproof.reports.sarif import SarifWriter
 
-    known: tuple[Writer, ...] = (HtmlWriter(), JsonV1Writer())
+    known: tuple[Writer, ...] = (
+        HtmlWriter(),
+        JsonV1Writer(),
+        NdjsonWriter(),
+        JunitWriter(),
+        SarifWriter(),
+        MarkdownWriter(),
+        GithubWriter(),
+    )
     return MappingProxyType({writer.name: writer for writer in known})

@@ -15,12 +15,13 @@ from tenantproof.core.model import Place, QName
 from tenantproof.scenario import expectations, migrations, models, tables, templates
 from tenantproof.scenario.ledger import Ledger
 from tenantproof.scenario.positions import Path, dotted, shown
+from tenantproof.scenario.suggestions import suggest
 
 RESERVED = frozenset({"anon", "outsider", "dual", "*", "where"})
 """Names of built-in personas, and words with a meaning under `expect:`."""
 
 SYSTEM_SCHEMA = re.compile(r"pg_.*|information_schema")
-PLACED = frozenset({"database", "session", "tenants", "roles", "membership", "tables", "expect", "accept"})
+PLACED = frozenset({"database", "session", "tenants", "roles", "membership", "tables", "fill", "expect", "accept"})
 """Sections whose places later checks ask for."""
 
 
@@ -29,7 +30,8 @@ def build(ledger: Ledger, file: models.File, path: FilePath) -> model.Scenario:
     schemas = _schemas(ledger, file)
     roles = _roles(ledger, file)
     namer = tables.Namer(ledger=ledger, schemas=schemas)
-    memberships = tables.memberships(ledger, namer, file.membership)
+    entries = None if file.membership == "undecided" else file.membership
+    memberships = tables.memberships(ledger, namer, entries)
     elsewhere = frozenset(membership.table for membership in memberships)
     namer = tables.Namer(ledger=ledger, schemas=schemas, elsewhere=elsewhere)
     keys = namer.all_in_scope(("tables",), file.tables or {})
@@ -48,9 +50,11 @@ def build(ledger: Ledger, file: models.File, path: FilePath) -> model.Scenario:
         session=session,
         claims=file.claims or {},
         tables=declared,
+        fills=_fills(ledger, file, roles, namer, elsewhere),
         expectations=tuple(_expectations(ledger, file, roles, declared, expected)),
         endpoints=_endpoints(ledger, file),
         accepted=_accepted(ledger, file),
+        undecided=tuple(_undecided(file)),
         places=_places(
             ledger, {**{("tables", k): n for k, n in keys.items()}, **{("expect", k): n for k, n in expected.items()}}
         ),
@@ -74,6 +78,7 @@ def _database(ledger: Ledger, file: models.File, path: FilePath, schemas: tuple[
     return model.Database(
         platform=model.Platform(database.platform),
         migrations=migrations.resolve(ledger, path.parent, database.migrations),
+        shims=migrations.shims(ledger, path.parent, database.shims),
         schemas=schemas,
         auto_expose_new_tables=database.auto_expose_new_tables,
     )
@@ -139,6 +144,8 @@ def _claims(ledger: Ledger, file: models.File) -> None:
 
 def _bound_roles(ledger: Ledger, file: models.File, session: model.Session) -> None:
     """Roles that the database never hears of are an error, and so is a role column without roles."""
+    if file.membership == "undecided":
+        return
     entries = file.membership if isinstance(file.membership, list) else [file.membership] if file.membership else []
     with_role = [index for index, entry in enumerate(entries) if entry.role]
     written = [
@@ -156,6 +163,39 @@ def _bound_roles(ledger: Ledger, file: models.File, session: model.Session) -> N
         path: Path = ("membership", with_role[0]) if isinstance(file.membership, list) else ("membership",)
         message = f"{dotted((*path, 'role'))} names a column, but no roles are declared"
         ledger.at_value((*path, "role"), "missing-key", message, "list them, strongest first: roles: [owner, member]")
+
+
+def _undecided(file: models.File) -> Iterator[str]:
+    if file.membership == "undecided":
+        yield "membership"
+    if file.session is not None and file.session.role == "undecided":
+        yield "session.role"
+
+
+def _fills(
+    ledger: Ledger, file: models.File, roles: tuple[str, ...], namer: tables.Namer, members: frozenset[QName]
+) -> tuple[model.Fill, ...]:
+    entries = file.fill or []
+    ledger.templates(((("fill", i, "sql"), entry.sql) for i, entry in enumerate(entries)), templates.FILL)
+    return tuple(_fill(ledger, ("fill", i), entry, roles, namer, members) for i, entry in enumerate(entries))
+
+
+def _fill(
+    ledger: Ledger,
+    path: Path,
+    entry: models.Fill,
+    roles: tuple[str, ...],
+    namer: tables.Namer,
+    members: frozenset[QName],
+) -> model.Fill:
+    table = namer.anywhere((*path, "table"), entry.table) if entry.table is not None else None
+    if table in members:
+        message = f"{shown(entry.table or '')} holds the memberships, which the scenario's personas have"
+        ledger.at_value((*path, "table"), "contradiction", message, "leave it out: membership.values says the rest")
+    if entry.role is not None and entry.role not in roles:
+        hint = suggest(entry.role, set(roles)) if roles else "declare roles, or leave `as` out"
+        ledger.at_value((*path, "as"), "unknown-role", f"nobody has the role {shown(entry.role)}", hint)
+    return model.Fill(sql=entry.sql, table=table, role=entry.role, place=ledger.document.key_place(path))
 
 
 def _expectations(

@@ -51,12 +51,12 @@ class Wording:
 def empty_values(document: Document) -> Iterator[tuple[Path, Problem]]:
     """Keys and list items that stand there without a value, by the path that is wrong.
 
-    Claims may hold null and whole sections may be empty; an unquoted `{tenant.id}`, which YAML reads as a mapping,
-    is wrong everywhere.
+    Claims and `values:` may hold null and whole sections may be empty; an unquoted `{tenant.id}`, which YAML reads as a
+    mapping, is wrong everywhere.
     """
     for path in document.walk():
         node = document.node(path)
-        if not isinstance(node, Scalar) or node.value is not None:
+        if not isinstance(node, Scalar) or node.value is not None or _is_sql_null(path, node):
             continue
         if path[-1] in PLACEHOLDERS:
             hint = f'a placeholder needs quotes: "{{{path[-1]}}}"'
@@ -66,6 +66,11 @@ def empty_values(document: Document) -> Iterator[tuple[Path, Problem]]:
             message = f"{dotted(path)} has no value"
             hint = "write a value, or remove the key"
             yield path, document.source.problem(document.key_spot(path), "empty", message, hint)
+
+
+def _is_sql_null(path: Path, node: Scalar) -> bool:
+    """Whether a column of `values:` is said to be NULL, in so many words."""
+    return path[0] in ("tables", "membership") and path[-2:-1] == ("values",) and node.text != ""
 
 
 def problems(document: Document, error: ValidationError, known: set[Path]) -> Iterator[tuple[Path, Problem]]:
@@ -182,7 +187,7 @@ def known_keys(loc: tuple[str | int, ...]) -> frozenset[str]:
     for step in loc:
         here = [below for annotation in here for below in _descend(annotation, step)]
     models = [arm for annotation in here for arm in _arms(annotation) if _is_model(arm)]
-    return frozenset(name for model in models for name in model.model_fields)
+    return frozenset(known.alias or name for model in models for name, known in model.model_fields.items())
 
 
 def _descend(annotation: object, step: str | int) -> Iterator[object]:

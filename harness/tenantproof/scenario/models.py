@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-MAY_BE_EMPTY = frozenset({"session", "roles", "claims", "tables", "expect", "endpoints", "accept"})
+MAY_BE_EMPTY = frozenset({"session", "roles", "claims", "tables", "fill", "expect", "endpoints", "accept"})
 """Sections that may stand there with nothing below them: the same as if they were left out."""
 
 SHAPES: dict[type, str] = {str: "«text»", list: "«list»", dict: "«mapping»"}
@@ -108,8 +108,14 @@ class Database(Strict):
         | None
     ) = Field(
         default=None,
-        description="SQL that builds the schema: a file, a folder (its *.sql by name) or a list of them in order;"
-        " relative to the scenario file.",
+        description="SQL that builds the schema: a file, a folder (plain SQL files, or those of Supabase, Prisma,"
+        " Drizzle, Flyway, dbmate, goose, in their tool's order) or a list of them in order; relative to the scenario"
+        " file.",
+    )
+    shims: Text | None = Field(
+        default=None,
+        description="A folder of stand-ins for extensions that the embedded server lacks: NAME.control and"
+        " NAME--VERSION.sql; relative to the scenario file.",
     )
     schemas: list[Text] = Field(
         default=["public"],
@@ -163,9 +169,9 @@ class Membership(Strict):
     user: Text = Field(description="Its column with the user's id.")
     tenant: Text = Field(description="Its column with the tenant's id.")
     role: Text | None = Field(default=None, description="Its column with the role, one of `roles`.")
-    values: dict[Text, Scalar] | None = Field(
+    values: dict[Text, Scalar | None] | None = Field(
         default=None,
-        description="Values for other columns of the row, as templates."
+        description="Values for other columns of the row, as templates; null for NULL."
         " Placeholders: {tenant.id} {tenant.name} {owner.id} (the member) {n} {uuid} {canary}.",
     )
 
@@ -198,12 +204,35 @@ class Table(Strict):
     system_rows: Literal["shared", "private"] | None = Field(
         default=None, description="What rows are whose tenant is NULL. Left out, they are undecided."
     )
-    values: dict[Text, Scalar] | None = Field(
+    values: dict[Text, Scalar | None] | None = Field(
         default=None,
-        description="Values for the seeder by column, as templates."
+        description="Values for the seeder by column, as templates; null for NULL."
         " Placeholders: {tenant.id} {tenant.name} {owner.id} {n} {uuid} {canary}.",
     )
     rows: int = Field(default=3, ge=1, le=100_000, description="Rows to seed for each tenant.")
+
+
+TableEntry = Annotated[
+    Annotated[Literal["undecided"], Tag("«text»")] | Annotated[Table, Tag("«mapping»")],
+    either("a mapping, or undecided"),
+]
+
+
+class Fill(Strict):
+    """SQL that makes rows which only the application can make; run once for each tenant."""
+
+    sql: Text = Field(
+        description="The statement, as a template; placeholders stand inside quotes: '{tenant.id}'."
+        " Placeholders: {tenant.id} {tenant.name} {user.id} {user.email} {role} {n} {uuid} {canary}."
+    )
+    table: Text | None = Field(
+        default=None, description="The table that it fills: the seeder makes no rows of its own there."
+    )
+    role: Text | None = Field(
+        default=None,
+        alias="as",
+        description="The role of the tenant's member who runs it. Left out: somebody whom no policy binds.",
+    )
 
 
 class Where(Strict):
@@ -318,18 +347,29 @@ class File(Strict):
     )
     membership: (
         Annotated[
-            Annotated[Membership, Tag("«mapping»")] | Annotated[list[Membership], Tag("«list»")],
-            either("{table, user, tenant} or a list of these"),
+            Annotated[Membership, Tag("«mapping»")]
+            | Annotated[list[Membership], Tag("«list»")]
+            | Annotated[Literal["undecided"], Tag("«text»")],
+            either("{table, user, tenant}, a list of these, or undecided"),
         ]
         | None
-    ) = Field(default=None, description="The table (or list of tables) that says who belongs to which tenant.")
+    ) = Field(
+        default=None,
+        description="The table (or list of tables) that says who belongs to which tenant;"
+        " undecided: check exits 4 until somebody decides.",
+    )
     claims: dict[str, Any] | None = Field(
         default=None,
         description="Claims added to each token, as templates."
         " Placeholders: {tenant.id} {tenant.name} {user.id} {user.email} {role}.",
     )
-    tables: dict[Text, Table] | None = Field(
-        default=None, description="Table -> whose its rows are. Tables left out are inferred from foreign keys."
+    tables: dict[Text, TableEntry] | None = Field(
+        default=None,
+        description="Table -> whose its rows are. Tables left out are inferred from foreign keys;"
+        " undecided: check exits 4 until somebody decides.",
+    )
+    fill: list[Fill] | None = Field(
+        default=None, description="SQL that makes rows which only the application can make, run for each tenant."
     )
     expect: dict[Text, Entry] | None = Field(
         default=None, description='Table (or "*" for all) -> command -> scope, or role -> scope.'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from tenantproof.core.model import Locator, Membership, QName, SystemRows, Tenancy
 from tenantproof.scenario import models, names, templates
@@ -59,6 +60,13 @@ def texts(ledger: Ledger, path: Path, values: Mapping[str, str] | None) -> dict[
     return {key: ledger.document.text((*path, key)) for key in values or {}}
 
 
+def values_of(ledger: Ledger, path: Path, given: Mapping[str, str | None] | None) -> dict[str, str | None]:
+    """`values:` with its templates checked; null is NULL."""
+    written = texts(ledger, path, {key: value for key, value in (given or {}).items() if value is not None})
+    ledger.templates([((*path, key), text) for key, text in written.items()], templates.ROW)
+    return {key: written.get(key) for key in given or {}}
+
+
 def memberships(
     ledger: Ledger, namer: Namer, entries: models.Membership | list[models.Membership] | None
 ) -> tuple[Membership, ...]:
@@ -72,8 +80,7 @@ def memberships(
 
 
 def _membership(ledger: Ledger, namer: Namer, path: Path, entry: models.Membership) -> Membership | None:
-    values = texts(ledger, (*path, "values"), entry.values)
-    ledger.templates([((*path, "values", key), text) for key, text in values.items()], templates.ROW)
+    values = values_of(ledger, (*path, "values"), entry.values)
     for column in {entry.user, entry.tenant, entry.role or ""} & values.keys():
         message = f"the column {shown(column)} gets its value from the membership already"
         ledger.at_key((*path, "values", column), "contradiction", message, "remove it from values")
@@ -83,15 +90,18 @@ def _membership(ledger: Ledger, namer: Namer, path: Path, entry: models.Membersh
     return Membership(table=table, user=entry.user, tenant=entry.tenant, role=entry.role, values=values)
 
 
-def tenancies(ledger: Ledger, keys: Mapping[str, QName], tables: Mapping[str, models.Table]) -> dict[QName, Tenancy]:
+def tenancies(
+    ledger: Ledger, keys: Mapping[str, QName], tables: Mapping[str, models.Table | Literal["undecided"]]
+) -> dict[QName, Tenancy]:
     """`tables:` by qualified name."""
     return {name: _tenancy(ledger, ("tables", key), tables[key]) for key, name in keys.items()}
 
 
-def _tenancy(ledger: Ledger, path: Path, table: models.Table) -> Tenancy:
+def _tenancy(ledger: Ledger, path: Path, table: models.Table | Literal["undecided"]) -> Tenancy:
+    if isinstance(table, str):
+        return Tenancy(undecided=True, place=ledger.document.key_place(path))
     _contradictions(ledger, path, table)
-    values = texts(ledger, (*path, "values"), table.values)
-    ledger.templates([((*path, "values", key), text) for key, text in values.items()], templates.ROW)
+    values = values_of(ledger, (*path, "values"), table.values)
     return Tenancy(
         tenant=_locator(ledger, (*path, "tenant"), table.tenant),
         owner=_locator(ledger, (*path, "owner"), table.owner),

@@ -11,6 +11,9 @@ PERSON = frozenset({"tenant.id", "tenant.name", "user.id", "user.email", "role"}
 ROW = frozenset({"tenant.id", "tenant.name", "owner.id", "n", "uuid", "canary"})
 """What stands for a seeded row, in `tables.*.values` and `membership.values` (whose owner is the member)."""
 
+FILL = PERSON | {"n", "uuid", "canary"}
+"""What stands for the tenant and its member in `fill`."""
+
 ENDPOINT = PERSON | {"base"}
 """What stands in the url of an endpoint."""
 

@@ -127,6 +127,7 @@ def _conjuncts(definition: str) -> Iterator[tuple[str, Sequence[str]]]:
     text = _LITERAL.sub(hide, definition.strip())
     text = re.sub(r"^CHECK\s*", "", text)
     text = re.sub(r"\s*(NO INHERIT|NOT VALID|NOT ENFORCED)\s*$", "", text)
+    text = re.sub(r"OPERATOR\(\w+\.([^()\s]+)\)", r"\1", text)
     text = _CAST.sub("", _CAST.sub("", text))
     text = re.sub(rf"(?<![\w\"])\({_NAME}\)", r"\1", text)
     text = re.sub(rf"(?<![\w\"])\({_VALUE}\)", r"\1", text)

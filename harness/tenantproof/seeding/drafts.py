@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import hashlib
+import itertools
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import psycopg
 
 from tenantproof.core.catalog import Catalog
 from tenantproof.core.model import QName, Scenario
 from tenantproof.core.world import Draft, Unseeded
+from tenantproof.seeding.answers import Answer
 from tenantproof.seeding.cast import Cast
 from tenantproof.seeding.plan import Plan, TablePlan
-from tenantproof.seeding.probing import INSERTED, Answer, Candidate, probe
+from tenantproof.seeding.probing import Candidate
+from tenantproof.seeding.repair import Repairs
 from tenantproof.seeding.replacing import Replacement, can_replace
 from tenantproof.seeding.rows import FULL, Builder, Impossible, Want
 from tenantproof.seeding.store import SeedRow, Store, Values
+from tenantproof.seeding.trials import Court
 from tenantproof.seeding.wants import Tenanted, drafts_wanted
+
+_MOST_FAILURES = 3
+"""Drafts of a table that could not be mended before no more are tried."""
+_MOST_REPAIRS = 120
 
 _Place = tuple[QName, str | None]
 
@@ -32,10 +38,10 @@ class Drafting:
     store: Store
     builders: Mapping[QName, Builder]
     tenanted: Tenanted
+    court: Court
 
 
 def make_drafts(
-    connection: psycopg.Connection[Any],
     *,
     catalog: Catalog,
     scenario: Scenario,
@@ -52,10 +58,10 @@ def make_drafts(
     for table in drafting.plan.tables:
         if table.name.schema in scenario.database.schemas:
             candidates += _candidates(table, drafting, problems)
-    accepted = _settle(connection, candidates, scenario, drafting, problems)
+    accepted = _settle(candidates, drafting, problems)
     parts = _for_partitions(accepted, catalog, scenario)
-    answers = probe(connection, parts, scenario, drafting.cast, drafting.plan)
-    accepted += [part for part, (state, _) in zip(parts, answers, strict=True) if state == INSERTED]
+    answers = drafting.court.ask(parts, keeping=False)
+    accepted += [part for part, answer in zip(parts, answers, strict=True) if answer.accepted]
     return _by_relation(accepted), _unserved(problems, accepted, drafting.store)
 
 
@@ -70,7 +76,7 @@ def _candidates(table: TablePlan, drafting: Drafting, problems: dict[_Place, Ans
             built = builder.build(want, table.early)
         made: SeedRow | Replacement | None
         if isinstance(built, Impossible):
-            problems.setdefault((table.name, want.tenant), (built.sqlstate, built.message))
+            problems.setdefault((table.name, want.tenant), Answer(sqlstate=built.sqlstate, message=built.message))
             made = builder.replace(want) if replaceable and built.message.startswith(FULL) else None
         else:
             made = built
@@ -114,29 +120,72 @@ def _bare(table: TablePlan, values: Mapping[str, str | None]) -> Values:
     return {name: value for name, value in values.items() if name in kept}
 
 
-def _settle(
-    connection: psycopg.Connection[Any],
-    candidates: Sequence[Candidate],
-    scenario: Scenario,
-    drafting: Drafting,
-    problems: dict[_Place, Answer],
-) -> list[Candidate]:
+def _settle(candidates: Sequence[Candidate], drafting: Drafting, problems: dict[_Place, Answer]) -> list[Candidate]:
     """The candidates that the database accepts, each in the first of its ways that it does, in their order."""
     accepted: dict[int, Candidate] = {}
     first: dict[int, Answer] = {}
     todo = dict(enumerate(candidates))
     for way in range(max((len(candidate.ways) for candidate in candidates), default=0)):
         tried = {n: c.going(way) for n, c in todo.items() if n not in accepted and way < len(c.ways)}
-        answers = probe(connection, list(tried.values()), scenario, drafting.cast, drafting.plan)
+        answers = drafting.court.ask(list(tried.values()), keeping=False)
         for (number, candidate), answer in zip(tried.items(), answers, strict=True):
-            if answer[0] == INSERTED:
+            if answer.accepted:
                 accepted[number] = candidate
             else:
                 first.setdefault(number, answer)
+    rest = {number: (todo[number], answer) for number, answer in first.items() if number not in accepted}
+    accepted |= _mended(rest, drafting)
     for number, answer in first.items():
         if number not in accepted:
             problems.setdefault((todo[number].draft.relation, todo[number].tenant), answer)
     return [accepted[number] for number in sorted(accepted)]
+
+
+def _mended(refused: Mapping[int, tuple[Candidate, Answer]], drafting: Drafting) -> dict[int, Candidate]:
+    """Those that go in with other values, or in the place of a row of their tenant."""
+    found: dict[int, Candidate] = {}
+    repairs: dict[QName, Repairs] = {}
+    failures: Counter[QName] = Counter()
+    for number, (candidate, answer) in refused.items():
+        name = candidate.draft.relation
+        if failures[name] >= _MOST_FAILURES:
+            continue
+        mender = repairs.setdefault(name, Repairs(candidate.table, drafting.court.bodies))
+        mended = _in_place(candidate, answer, drafting) or _repaired(candidate, answer, mender, drafting.court)
+        if mended is None:
+            failures[name] += 1
+        else:
+            found[number] = mended
+    return found
+
+
+def _in_place(candidate: Candidate, answer: Answer, drafting: Drafting) -> Candidate | None:
+    """Where code refuses (a plan allows so many rows), the row that takes the place of another."""
+    table = candidate.table
+    if not answer.by_code or candidate.draft.replaces is not None or not can_replace(table, drafting.plan):
+        return None
+    rows = [row for row in drafting.store.of(table.name) if row.tenant == candidate.tenant and not row.existing]
+    if not rows:
+        return None
+    gone = next((row for row in reversed(rows) if row.childless), rows[-1])
+    key = tuple(gone.values.get(column) for column in table.relation.primary_key)
+    tried = replace(candidate, draft=replace(candidate.draft, replaces=key))
+    (found,) = drafting.court.ask([tried], keeping=False)
+    return tried if found.accepted else None
+
+
+def _repaired(candidate: Candidate, answer: Answer, repairs: Repairs, court: Court) -> Candidate | None:
+    """The candidate with the first small change that makes it go in."""
+    number = int(hashlib.sha256(str(candidate.draft.values).encode()).hexdigest()[:4], 16)
+    changes = list(itertools.islice(repairs.changes(answer, number), _MOST_REPAIRS))
+    values = candidate.draft.values
+    offers = [replace(candidate.draft, values={**values, **change}) for change in changes]
+    tried = [replace(candidate, draft=draft) for draft in offers]
+    for change, offer, found in zip(changes, tried, court.ask(tried, keeping=False), strict=True):
+        if found.accepted:
+            repairs.learn(change)
+            return offer
+    return None
 
 
 def _for_partitions(candidates: Sequence[Candidate], catalog: Catalog, scenario: Scenario) -> list[Candidate]:
@@ -168,7 +217,7 @@ def _unserved(problems: Mapping[_Place, Answer], accepted: Sequence[Candidate], 
     served = {(candidate.draft.relation, candidate.tenant) for candidate in accepted}
     filled = {(name, row.tenant) for name, rows in store.rows.items() for row in rows}
     return [
-        Unseeded(relation=relation, tenant=tenant, sqlstate=sqlstate, message=f"insert: {message}")
-        for (relation, tenant), (sqlstate, message) in sorted(problems.items(), key=str)
-        if (relation, tenant) not in served and not (message.startswith(FULL) and (relation, tenant) in filled)
+        Unseeded(relation=relation, tenant=tenant, sqlstate=answer.sqlstate, message=f"insert: {answer.message}")
+        for (relation, tenant), answer in sorted(problems.items(), key=str)
+        if (relation, tenant) not in served and not (answer.message.startswith(FULL) and (relation, tenant) in filled)
     ]

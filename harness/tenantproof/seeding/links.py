@@ -55,6 +55,16 @@ class Links:
                 own |= self._without_parent(key, free, values)
         return own
 
+    def choices(self, column: str, want: Want) -> tuple[str | None, ...]:
+        """What a foreign key of this column alone could hold: keys of rows of the tenant, or of shared ones."""
+        for key in self._table.foreign_keys:
+            if key.columns == (column,) and key.references is not None:
+                parents = self._of_tenant(
+                    [r for r in self._store.of(key.references) if r.owner not in self._spares], want
+                )
+                return tuple(dict.fromkeys(row.values.get(key.ref_columns[0]) for row in parents))
+        return ()
+
     def some_member(self, want: Want) -> str | None:
         """A user for a column that only its name calls a user's."""
         members = self._cast.members(want.tenant) if want.tenant else self._cast.users

@@ -7,7 +7,8 @@ order; NOT NULL, CHECK, UNIQUE and EXCLUDE are still enforced (PostgreSQL, "Clie
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,24 +18,30 @@ from psycopg import sql
 from tenantproof.core.catalog import Catalog, Column, RelationKind
 from tenantproof.core.model import QName
 from tenantproof.core.world import Unseeded
-from tenantproof.seeding.paths import fragment, table_name
+from tenantproof.seeding.answers import Answer, refusal
+from tenantproof.seeding.paths import fragment, insertion, table_name
 from tenantproof.seeding.plan import Plan, TablePlan
 from tenantproof.seeding.repair import Repairs
 from tenantproof.seeding.rows import Builder, is_serial
+from tenantproof.seeding.solving import Solver
 from tenantproof.seeding.store import SeedRow, Store
+from tenantproof.seeding.trials import Court, can_be_tried, try_rows
 from tenantproof.seeding.variety import like, variants
 
+Solvers = Callable[[TablePlan], Solver]
+"""Makes the solver of a table whose rows were refused."""
 
-def load(
-    connection: psycopg.Connection[Any], plan: Plan, store: Store, builders: Mapping[QName, Builder]
-) -> list[Unseeded]:
+
+def load(plan: Plan, store: Store, builders: Mapping[QName, Builder], solvers: Solvers, court: Court) -> list[Unseeded]:
     """
     Write every row that is not there yet; a row that the database refuses is dropped, with those that need it.
 
     The table's builder is told what its refused rows needed to be accepted.
     """
+    connection = court.connection
     refused: list[Unseeded] = []
-    dropped: dict[QName, list[SeedRow]] = {}
+    dropped: dict[QName, list[SeedRow]] = defaultdict(list)
+    numbered: list[TablePlan] = []
     connection.execute("SET LOCAL session_replication_role = replica")
     for table in plan.tables:
         orphans = [row for row in store.of(table.name) if not row.existing and _needs_dropped(table, row, dropped)]
@@ -42,16 +49,27 @@ def load(
             store.rows[table.name].remove(row)
         dropped[table.name] = list(orphans)
         fresh = [row for row in store.of(table.name) if not row.existing]
-        if fresh and not _copy(connection, table, fresh):
-            repairs = Repairs(table)
-            for row, error in _insert_each(connection, table, fresh, repairs, builders[table.name]):
+        if fresh and not _load_solved(connection, table, fresh, store, plan, builders[table.name], solvers):
+            repairs = Repairs(table, court.bodies)
+            for row, answer in _insert_each(connection, table, fresh, repairs, builders[table.name]):
                 store.rows[table.name].remove(row)
                 dropped[table.name].append(row)
-                refused.append(_unseeded(table, row, error))
+                refused.append(_unseeded(table, row, answer))
             builders[table.name].learn(repairs.learned)
-    _set_sequences(connection, plan)
+        fresh = [row for row in store.of(table.name) if not row.existing]
+        numbered.append(table)
+        if fresh and can_be_tried(table, court.bodies):
+            _set_sequences(connection, numbered)
+            numbered.clear()
+            surplus, said = try_rows(court, table, fresh)
+            for row in surplus:
+                store.rows[table.name].remove(row)
+            dropped[table.name] += surplus
+            refused += said
+            connection.execute("SET LOCAL session_replication_role = replica")
+    _set_sequences(connection, numbered)
     connection.execute("SET LOCAL session_replication_role = origin")
-    return _once(refused)
+    return _once([*_lost(plan, store, dropped, refused), *_worth_saying(refused, plan, store)])
 
 
 def refresh_views(connection: psycopg.Connection[Any], catalog: Catalog, schemas: Sequence[str]) -> list[Unseeded]:
@@ -64,16 +82,48 @@ def refresh_views(connection: psycopg.Connection[Any], catalog: Catalog, schemas
             with connection.transaction():
                 connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(table_name(view.name)))
         except psycopg.Error as error:
-            failed.append(
-                Unseeded(relation=view.name, tenant=None, sqlstate=error.sqlstate or "", message=_said(error))
-            )
+            said = refusal(error)
+            failed.append(Unseeded(relation=view.name, tenant=None, sqlstate=said.sqlstate, message=said.message))
     return failed
 
 
-def insertion(table: TablePlan, columns: Sequence[str]) -> sql.Composed:
-    """INSERT INTO table (columns), without values."""
-    listed = sql.SQL(", ").join(map(sql.Identifier, columns))
-    return sql.SQL("INSERT INTO {} ({})").format(table_name(table.name), listed)
+def _load_solved(
+    connection: psycopg.Connection[Any],
+    table: TablePlan,
+    rows: Sequence[SeedRow],
+    store: Store,
+    plan: Plan,
+    builder: Builder,
+    solvers: Solvers,
+) -> bool:
+    """Write all rows at once, if need be after the table's CHECKs were solved for each; whether that went well."""
+    if _copy(connection, table, rows):
+        return True
+    solver = solvers(table)
+    if not solver.has_checks:
+        return False
+    builder.judge_by(solver)
+    for row in rows:
+        before = row.values
+        builder.solve(row)
+        _tell_children(table, before, row.values, plan, store)
+    return _copy(connection, table, rows)
+
+
+def _tell_children(
+    table: TablePlan, before: Mapping[str, str | None], after: Mapping[str, str | None], plan: Plan, store: Store
+) -> None:
+    """Rows that refer to a row whose key was changed go with it."""
+    if all(before.get(column) == after.get(column) for column in table.referenced):
+        return
+    for child in plan.tables:
+        for key in child.foreign_keys:
+            if key.references != table.name:
+                continue
+            old = {column: before.get(ref) for column, ref in zip(key.columns, key.ref_columns, strict=True)}
+            new = {column: after.get(ref) for column, ref in zip(key.columns, key.ref_columns, strict=True)}
+            for row in store.matching(child.name, old) if old != new else ():
+                row.values |= {} if row.existing else new
 
 
 def _copy(connection: psycopg.Connection[Any], table: TablePlan, rows: Sequence[SeedRow]) -> bool:
@@ -98,26 +148,26 @@ def _insert_each(
     rows: Iterable[SeedRow],
     repairs: Repairs,
     builder: Builder,
-) -> list[tuple[SeedRow, psycopg.Error]]:
+) -> list[tuple[SeedRow, Answer]]:
     failed = []
     mended: dict[int, SeedRow] = {}
     for row in rows:
         if row.mix in mended:
             row.values |= like(mended[row.mix], row)
-        error = _insert(connection, table, row)
+        first = error = _insert(connection, table, row)
         if error is not None and _settle(connection, table, row, repairs, error):
             mended[row.mix] = row
             builder.adopt(row)
             error = None
         if error is not None:
             error = repairs.mend(row, error, lambda changed: _insert(connection, table, changed))
-        if error is not None:
-            failed.append((row, error))
+        if error is not None and first is not None:
+            failed.append((row, first))
     return failed
 
 
 def _settle(
-    connection: psycopg.Connection[Any], table: TablePlan, row: SeedRow, repairs: Repairs, error: psycopg.Error
+    connection: psycopg.Connection[Any], table: TablePlan, row: SeedRow, repairs: Repairs, error: Answer
 ) -> bool:
     """Change a refused row to its first variant that goes in; whether there is one."""
     for change in variants(row, repairs.concerned(error)):
@@ -128,14 +178,14 @@ def _settle(
     return False
 
 
-def _insert(connection: psycopg.Connection[Any], table: TablePlan, row: SeedRow) -> psycopg.Error | None:
+def _insert(connection: psycopg.Connection[Any], table: TablePlan, row: SeedRow) -> Answer | None:
     values = sql.SQL(", ").join(map(sql.Literal, row.values.values()))
-    head = insertion(table, list(row.values))
+    head = insertion(table.name, list(row.values))
     try:
         with connection.transaction():
             connection.execute(sql.SQL("{} OVERRIDING SYSTEM VALUE VALUES ({})").format(head, values))
     except psycopg.Error as error:
-        return error
+        return refusal(error)
     return None
 
 
@@ -148,23 +198,42 @@ def _needs_dropped(table: TablePlan, row: SeedRow, dropped: dict[QName, list[See
     return False
 
 
-def _unseeded(table: TablePlan, row: SeedRow, error: psycopg.Error) -> Unseeded:
-    return Unseeded(relation=table.name, tenant=row.tenant, sqlstate=error.sqlstate or "", message=_said(error))
+def _unseeded(table: TablePlan, row: SeedRow, answer: Answer) -> Unseeded:
+    return Unseeded(relation=table.name, tenant=row.tenant, sqlstate=answer.sqlstate, message=answer.message)
 
 
-def _said(error: psycopg.Error) -> str:
-    """The primary message alone: its detail would quote values."""
-    return error.diag.message_primary or str(error).splitlines()[0]
+def _worth_saying(refused: Iterable[Unseeded], plan: Plan, store: Store) -> Iterator[Unseeded]:
+    """All but that one row more broke a constraint where others of the tenant are there; each membership counts."""
+    for item in refused:
+        table = plan.table(item.relation)
+        each = table is not None and (table.memberships or table.is_tenants or table.user_column is not None)
+        broken = item.sqlstate.startswith("23") and not item.message.startswith("insert: ")
+        if each or not broken or item.tenant not in {row.tenant for row in store.of(item.relation)}:
+            yield item
+
+
+def _lost(
+    plan: Plan, store: Store, dropped: Mapping[QName, Sequence[SeedRow]], refused: Sequence[Unseeded]
+) -> Iterator[Unseeded]:
+    """Tables left without rows of a tenant because the rows these referred to were refused."""
+    known = {(item.relation, item.tenant) for item in refused}
+    for table in plan.tables:
+        served = {row.tenant for row in store.of(table.name)}
+        for tenant in dict.fromkeys(row.tenant for row in dropped[table.name]):
+            if tenant not in served and (table.name, tenant) not in known:
+                parents = sorted(
+                    {str(k.references) for k in table.foreign_keys if k.references and dropped[k.references]}
+                )
+                message = f"the rows it would refer to were refused: {', '.join(parents)}"
+                yield Unseeded(relation=table.name, tenant=tenant, sqlstate="23503", message=message)
 
 
 def _once(found: Iterable[Unseeded]) -> list[Unseeded]:
     return list(dict.fromkeys(found))
 
 
-def _set_sequences(connection: psycopg.Connection[Any], plan: Plan) -> None:
-    queries = [
-        _setval(table, column) for table in plan.tables for column in table.relation.columns if is_serial(column)
-    ]
+def _set_sequences(connection: psycopg.Connection[Any], tables: Sequence[TablePlan]) -> None:
+    queries = [_setval(table, column) for table in tables for column in table.relation.columns if is_serial(column)]
     with connection.pipeline():
         for query in queries:
             connection.execute(query)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
 
 from tenantproof.core.catalog import Column, ConstraintKind, Relation
 from tenantproof.core.model import QName
@@ -14,6 +17,7 @@ from tenantproof.seeding.checks import merge, read_checks, read_domain_checks
 
 _RANGE = re.compile(r"FOR VALUES FROM \((.*)\) TO \((.*)\)$")
 _LIST = re.compile(r"FOR VALUES IN \((.*)\)$")
+_PLENTY = 1_000_000
 _KEY = re.compile(r"^(RANGE|LIST|HASH) \((.*)\)$")
 
 
@@ -27,10 +31,14 @@ class Slot:
     """Columns whose start is an instant or a date, to which seconds may be added."""
     rest: bool = False
     """Whether it is a default partition, or a part of one."""
+    room: Mapping[str, int] = field(default_factory=dict)
+    """For numbers and uuids: how many values there are from the start on."""
 
     def value(self, column: str, number: int) -> str:
-        """The value of a row with this number; distinct numbers give distinct instants."""
+        """The value of a row with this number; distinct numbers give distinct instants, numbers and uuids."""
         start = self.starts[column]
+        if column in self.room:
+            return _counted(start, number % self.room[column])
         if column not in self.temporal:
             return start
         try:
@@ -49,6 +57,8 @@ def slots(relation: Relation, relations: Mapping[QName, Relation], now: datetime
     A default partition comes next to the current one, with a value that is outside the bounds of all others, where
     its column has such a value.  Hash partitions give no bounds, so rows reach them by any value.
     """
+    if not all(key_columns(r) for r in _parents(relation, relations)):
+        return ()
     leaves = [slot for slot in _leaves(relation, relations, {}, frozenset()) if slot.starts]
     rest = [slot for slot in leaves if slot.rest]
     found = [slot for slot in leaves if not slot.rest]
@@ -57,6 +67,52 @@ def slots(relation: Relation, relations: Mapping[QName, Relation], now: datetime
     ahead = [slot for slot in found if slot not in past]
     ordered = [*sorted(past, key=_start_of, reverse=True), *sorted(ahead, key=_start_of)]
     return (*ordered[:1], *rest, *ordered[1:])
+
+
+def routing_condition(
+    connection: psycopg.Connection[Any], relation: Relation, relations: Mapping[QName, Relation]
+) -> str:
+    """The condition that a row has a partition, as SQL over its columns; empty where any row has one."""
+    leaves = list(_leaf_names(relation, relations))
+    if not leaves:
+        return ""
+    with connection.transaction(force_rollback=True):
+        connection.execute("SELECT set_config('search_path', 'pg_catalog', true)")
+        found = [
+            connection.execute("SELECT pg_get_partition_constraintdef(%s::regclass)", (_quoted(name),)).fetchone()
+            for name in leaves
+        ]
+    texts = [row[0] for row in found if row is not None]
+    return " OR ".join(f"({text})" for text in texts) if all(texts) else ""
+
+
+def _quoted(name: QName) -> str:
+    return ".".join('"' + part.replace('"', '""') + '"' for part in name)
+
+
+def _leaf_names(relation: Relation, relations: Mapping[QName, Relation]) -> Iterator[QName]:
+    children = sorted((r for r in relations.values() if r.parent == relation.name), key=lambda r: r.name)
+    for child in children:
+        if child.partition_key:
+            yield from _leaf_names(child, relations)
+        elif child.partition_bound:
+            yield child.name
+
+
+def _parents(relation: Relation, relations: Mapping[QName, Relation]) -> Iterator[Relation]:
+    """A partitioned table and those of its parts that are partitioned themselves."""
+    if relation.partition_key:
+        yield relation
+        for child in relations.values():
+            if child.parent == relation.name and child.partition_bound:
+                yield from _parents(child, relations)
+
+
+def _counted(start: str, steps: int) -> str:
+    """A number or uuid so many steps later."""
+    if re.fullmatch(r"-?\d+", start):
+        return str(int(start) + steps)
+    return str(uuid.UUID(int=uuid.UUID(start).int + steps))
 
 
 def _start_of(slot: Slot) -> tuple[str, ...]:
@@ -69,19 +125,63 @@ def _leaves(
     starts: Mapping[str, str],
     temporal: frozenset[str],
     rest: bool = False,
+    room: Mapping[str, int] | None = None,
 ) -> Iterator[Slot]:
-    key = _KEY.match(relation.partition_key)
-    columns = [part.strip().split(" ")[0].strip('"') for part in key.group(2).split(",")] if key else []
+    columns = key_columns(relation)
     children = sorted((r for r in relations.values() if r.parent == relation.name), key=lambda r: r.name)
     for child in children:
         default = child.partition_bound == "DEFAULT"
         start = _outside(relation, columns, children) if default else _start(child.partition_bound, columns)
         bound = dict(starts) | start
+        spare = dict(room or {}) | _room(relation, child, columns, start)
         timed = temporal | {c for c in columns if c in bound and _is_temporal(relation, c)}
         if child.partition_key:
-            yield from _leaves(child, relations, bound, timed, rest or default)
+            yield from _leaves(child, relations, bound, timed, rest or default, spare)
         else:
-            yield Slot(partition=child.name, starts=bound, temporal=timed, rest=rest or default)
+            yield Slot(partition=child.name, starts=bound, temporal=timed, rest=rest or default, room=spare)
+
+
+def key_columns(relation: Relation) -> list[str]:
+    """The columns of a partition key; none where it has an expression, of which bounds say nothing simple."""
+    key = _KEY.match(relation.partition_key)
+    parts = [part.strip() for part in key.group(2).split(",")] if key else []
+    columns = [part if part.startswith('"') else part.split(" ")[0] for part in parts]
+    names = [re.sub(r'^"([^"]*)".*$', r"\1", column) for column in columns]
+    return names if all(name in relation.column_names for name in names) else []
+
+
+def _room(relation: Relation, child: Relation, columns: Sequence[str], start: Mapping[str, str]) -> dict[str, int]:
+    """How far the values of counted columns may go from their start without leaving the partition."""
+    match = _RANGE.match(child.partition_bound)
+    default = child.partition_bound == "DEFAULT"
+    found: dict[str, int] = {}
+    lows, highs = (_items(group) for group in match.groups()) if match else ([], [])
+    apart = False
+    for place, column in enumerate(columns):
+        if column not in start or not _is_counted(relation, column):
+            continue
+        low, high = (lows[place], highs[place]) if place < len(lows) else (None, None)
+        last = place == len(columns) - 1
+        if default or apart or (low is not None and high is None):
+            found[column] = _PLENTY
+        elif last and low is not None and high is not None:
+            found[column] = max(1, _distance(low, high))
+        apart = apart or low != high
+    return found
+
+
+def _is_counted(relation: Relation, name: str) -> bool:
+    column = next(c for c in relation.columns if c.name == name)
+    return column.base_type.endswith((".int2", ".int4", ".int8", ".uuid"))
+
+
+def _distance(low: str, high: str) -> int:
+    if re.fullmatch(r"-?\d+", low) and re.fullmatch(r"-?\d+", high):
+        return int(high) - int(low)
+    try:
+        return min(_PLENTY, uuid.UUID(high).int - uuid.UUID(low).int)
+    except ValueError:
+        return 1
 
 
 def _is_temporal(relation: Relation, column: str) -> bool:
@@ -109,6 +209,8 @@ def _outside(relation: Relation, columns: Sequence[str], children: Sequence[Rela
     if column is None:
         return {}
     taken: set[str] = set()
+    if all(child.partition_bound == "DEFAULT" for child in children):
+        return {}
     for child in children:
         if match := _LIST.match(child.partition_bound):
             taken |= {value for value in _items(match.group(1)) if value is not None}

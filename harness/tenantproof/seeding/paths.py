@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from psycopg import sql
 
@@ -18,6 +18,12 @@ def fragment(text: str) -> sql.SQL:
 
 def table_name(name: QName) -> sql.Identifier:
     return sql.Identifier(name.schema, name.name)
+
+
+def insertion(name: QName, columns: Sequence[str]) -> sql.Composed:
+    """INSERT INTO name (columns), without values."""
+    listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+    return sql.SQL("INSERT INTO {} ({})").format(table_name(name), listed)
 
 
 def locate(relation: Relation, locator: Locator | None, catalog: Catalog) -> sql.Composable:

@@ -36,6 +36,8 @@ class TablePlan:
     unique: tuple[UniqueKey, ...] = ()
     unique_columns: frozenset[str] = frozenset()
     """Columns in any unique index, expressions included."""
+    apart: frozenset[str] = frozenset()
+    """Columns of exclusion constraints, whose instants lie days apart so that ranges made of them do not overlap."""
     varied: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Columns that a `where:` scope names, with the literals it compares them with: their values alternate."""
     varies: bool = False
@@ -220,13 +222,14 @@ def _order(
 
 
 def _hardness(catalog: Catalog, edge: tuple[QName, QName], bound: frozenset[tuple[QName, str]]) -> int:
-    """How badly a cycle is broken at an edge: nullable and telling nothing of tenant or owner is best."""
+    """How badly a cycle is broken at an edge: nullable, no key and telling nothing of tenant or owner is best."""
     child, parent = edge
     relation = catalog.relations[child]
     keys = [key for key in relation.foreign_keys if key.references == parent]
     says_whose = any((child, column) in bound for key in keys for column in key.columns)
     required = any(all(relation.column(c).not_null for c in key.columns) for key in keys)
-    return 2 * says_whose + required
+    in_key = any(set(key.columns) <= set(relation.primary_key) for key in keys)
+    return 4 * says_whose + 2 * in_key + required
 
 
 def _table_plan(
@@ -252,6 +255,7 @@ def _table_plan(
         rules=_rules(relation),
         unique=unique,
         unique_columns=columns,
+        apart=_excluding(relation),
         varied=_varied(relation, scenario),
         varies=_may_vary(relation.name, scenario) and not (memberships or relation.name in (tenants, *users)),
     )
@@ -292,9 +296,16 @@ def _unique(relation: Relation) -> tuple[tuple[UniqueKey, ...], frozenset[str]]:
             keys[index.columns] = UniqueKey(
                 name=index.name, columns=index.columns, nulls_not_distinct=index.nulls_not_distinct
             )
-    exclusion = (c for c in relation.constraints if c.kind is ConstraintKind.EXCLUSION)
-    columns |= {column for constraint in exclusion for column in constraint.columns}
-    return tuple(keys.values()), frozenset(columns)
+    return tuple(keys.values()), frozenset(columns) | _excluding(relation)
+
+
+def _excluding(relation: Relation) -> frozenset[str]:
+    """Columns of exclusion constraints, those inside expressions included."""
+    exclusion = [c for c in relation.constraints if c.kind is ConstraintKind.EXCLUSION]
+    words = frozenset(word for constraint in exclusion for word in identifiers_in(constraint.definition))
+    plain = frozenset(column for constraint in exclusion for column in constraint.columns)
+    times = frozenset(column.name for column in relation.columns if column.category in "DR")
+    return plain | (words & times)
 
 
 def _may_vary(name: QName, scenario: Scenario) -> bool:

@@ -11,17 +11,12 @@ import psycopg
 
 from tenantproof.core.model import QName, Scenario
 from tenantproof.core.world import Draft
+from tenantproof.seeding.answers import Answer
 from tenantproof.seeding.cast import Cast
-from tenantproof.seeding.load import insertion
+from tenantproof.seeding.paths import insertion
 from tenantproof.seeding.plan import Plan, TablePlan
 from tenantproof.seeding.replacing import removals
 from tenantproof.seeding.statements import statement
-
-INSERTED = "TP000"
-"""The probe's own SQLSTATE: the row went in, and was taken back."""
-
-Answer = tuple[str, str]
-"""SQLSTATE and message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +36,19 @@ class Candidate:
 
 
 def probe(
-    connection: psycopg.Connection[Any], candidates: Sequence[Candidate], scenario: Scenario, cast: Cast, plan: Plan
+    connection: psycopg.Connection[Any],
+    candidates: Sequence[Candidate],
+    scenario: Scenario,
+    cast: Cast,
+    plan: Plan,
+    *,
+    keeping: bool = False,
 ) -> list[Answer]:
-    """What the database says to each candidate's row, one by one, all taken back."""
+    """
+    What the database says to each candidate's row, all taken back.
+
+    One by one; *keeping* leaves each accepted row (and what only a foreign key refused) in place for those after it.
+    """
     if not candidates:
         return []
     heads: dict[tuple[QName, tuple[str, ...]], str] = {}
@@ -52,22 +57,27 @@ def probe(
         columns = tuple(candidate.draft.values)
         key = (candidate.draft.relation, columns)
         if key not in heads:
-            heads[key] = insertion(candidate.table, columns).as_string(connection)
+            heads[key] = insertion(candidate.table.name, columns).as_string(connection)
         drafts.append(
             {
                 "head": heads[key],
                 "values": list(candidate.draft.values.values()),
                 "settings": _settings(candidate, scenario, cast),
                 "removals": _removals(connection, candidate, plan),
+                "keep": keeping,
             }
         )
     with connection.transaction(force_rollback=True), psycopg.RawCursor(connection) as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute(statement("probe_inserts"))
         cursor.execute(
-            "SELECT code, message FROM pg_temp.tenantproof_probe($1::jsonb) ORDER BY number", (json.dumps(drafts),)
+            "SELECT code, message, which, part, kind FROM pg_temp.tenantproof_probe($1::jsonb) ORDER BY number",
+            (json.dumps(drafts),),
         )
-        return [(state, message) for state, message in cursor.fetchall()]
+        return [
+            Answer(sqlstate=state, message=message, constraint=which, column=part, datatype=kind)
+            for state, message, which, part, kind in cursor.fetchall()
+        ]
 
 
 def _removals(connection: psycopg.Connection[Any], candidate: Candidate, plan: Plan) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -20,6 +21,7 @@ from tenantproof.seeding.meaning import is_person
 from tenantproof.seeding.plan import TablePlan
 from tenantproof.seeding.replacing import Replacement
 from tenantproof.seeding.samples import Samples, Slot, fit
+from tenantproof.seeding.solving import Solver, Subject
 from tenantproof.seeding.store import SeedRow, Store, UniqueKeys, Values
 from tenantproof.seeding.variety import Kind, Option, mixes, pinned_columns
 
@@ -75,7 +77,7 @@ class Builder:
         self._tenant_columns, self._slots = tenant_columns, slots
         self._links = Links(table, store, cast)
         self._taken = UniqueKeys(table.unique)
-        self._templates = templates_for(table.tenancy) | dict(table.tenancy.values)
+        self._templates: Values = {**templates_for(table.tenancy), **table.tenancy.values}
         for membership in table.memberships:
             self._templates |= dict(membership.values)
         for row in store.of(table.name):
@@ -85,6 +87,7 @@ class Builder:
         self._key_columns = self._keyed()
         self._learned: Values = {}
         self._mixes = list(mixes(table, pinned_columns(table, self._templates, tenant_columns)))
+        self._solver: Solver | None = None
 
     def build(self, want: Want, keys: Sequence[Constraint]) -> SeedRow | Impossible:
         """A new row, with these foreign keys bound; its unique keys are taken from now on."""
@@ -106,6 +109,7 @@ class Builder:
             elif all(_holds(rule, values) for rule in self.table.rules.comparisons):
                 self._taken.take(values)
                 row.values = values
+                self.solve(row)
                 return row
         return problem
 
@@ -133,10 +137,61 @@ class Builder:
         rows = self._store.matching(self.table.name, place)
         return next((known for known in rows if known.tenant == row.tenant), None)
 
+    def judge_by(self, solver: Solver) -> None:
+        """From now on the database judges each row before it is offered."""
+        self._solver = solver
+
+    def solve(self, row: SeedRow) -> bool:
+        """Change a row until the table's CHECKs hold; whether they do, as far as anybody knows."""
+        if self._solver is None:
+            return True
+        self._taken.release(row.values)
+        solved = self._solver.mend(self._subject(row))
+        if solved is not None:
+            row.values = solved
+        self._taken.take(row.values)
+        return solved is not None
+
+    def _subject(self, row: SeedRow) -> Subject:
+        table, relation = self.table, self.table.relation
+        want = Want(tenant=row.tenant, owner=row.owner, turn=row.turn)
+        tied = {column for key in table.foreign_keys for column in key.columns}
+        routing = {column for slot in self._slots for column in slot.starts}
+        frozen = {*table.locating, *self._templates, *routing}
+        shared = {column for key in table.foreign_keys if len(key.columns) > 1 for column in key.columns}
+        choices = {column: self._links.choices(column, want) for column in tied - frozen - shared}
+        frozen |= {column for column in tied if relation.column(column).not_null and column not in choices}
+        counter = itertools.count(row.number * 10)
+
+        def slot(name: str) -> Slot:
+            return replace(self._slot(relation.column(name), want, 0), number=row.number)
+
+        return Subject(
+            values=dict(row.values),
+            number=row.number,
+            frozen=frozenset(frozen),
+            detachable=frozenset(tied - frozen - choices.keys()),
+            choices=choices,
+            unique=table.unique_columns,
+            dear=frozenset(name for name in row.plain if relation.column(name).not_null),
+            make=lambda name: None if name in tied else self._samples.made(slot(name)),
+            element=lambda name: self._samples.element(
+                name, replace(slot(relation.columns[0].name), number=next(counter))
+            ),
+            acceptable=lambda values: self._taken.conflict(values) is None,
+        )
+
     @property
     def slot_count(self) -> int:
         """How many partitions rows are spread over."""
         return len(self._slots)
+
+    def notice(self, row: SeedRow) -> None:
+        """A row that somebody else made: its keys are taken, and numbers go on after its numbers."""
+        self._taken.take(row.values)
+        for column, first in self._first_serial.items():
+            value = row.values.get(column) or ""
+            self._first_serial[column] = max(first, int(value)) if value.isdigit() else first
 
     def start(self) -> None:
         """Begin the table: keys and numbers go on after the rows that exist by now."""
@@ -164,11 +219,23 @@ class Builder:
             if row.existing:
                 continue
             loose = {c for key in self.table.late for c in key.columns if row.values.get(c) is None}
-            values = {name: value for name, value in row.values.items() if name not in loose}
             want = Want(tenant=row.tenant, owner=row.owner, turn=turn)
+            self._taken.release(row.values)
             with contextlib.suppress(NoParent):
-                self._links.bind(values, self.table.late, want, 0)
-                row.values |= {name: values[name] for name in loose if name in values}
+                row.values |= self._bound_late(row, want, frozenset(loose))
+            self._taken.take(row.values)
+
+    def _bound_late(self, row: SeedRow, want: Want, loose: frozenset[str]) -> Values:
+        """Values for the loose columns that break no unique key, if there are such."""
+        kept = {name: value for name, value in row.values.items() if name not in loose}
+        found: Values = {}
+        for attempt in range(_ATTEMPTS):
+            values = dict(kept)
+            self._links.bind(values, self.table.late, want, attempt)
+            found = {name: values[name] for name in loose if name in values}
+            if self._taken.conflict(row.values | found) is None:
+                break
+        return found
 
     def _settled(self, want: Want) -> frozenset[str]:
         """Columns that no retry would change."""
@@ -176,7 +243,15 @@ class Builder:
 
     def _new_row(self, want: Want) -> SeedRow:
         mix = want.turn % len(self._mixes)
-        return SeedRow(values={}, tenant=want.tenant, owner=want.owner, mix=mix, childless=want.childless)
+        return SeedRow(
+            values={},
+            tenant=want.tenant,
+            owner=want.owner,
+            mix=mix,
+            childless=want.childless,
+            number=self._number,
+            turn=want.turn,
+        )
 
     def _values(self, row: SeedRow, want: Want, keys: Sequence[Constraint], attempt: int) -> Values:
         values = self._fixed(want)
@@ -244,7 +319,7 @@ class Builder:
         table = self.table
         for name, template in self._templates.items():
             if name in table.relation.column_names:
-                values[name] = self._render(template, want)
+                values[name] = None if template is None else self._render(template, want)
         if table.tenant_column is not None and not (table.is_tenants and want.tenant is None):
             values[table.tenant_column] = self._cast.tenant_ids.get(want.tenant or "")
         if table.owner_column is not None:
@@ -316,6 +391,7 @@ class Builder:
             canary=self._cast.canaries.get(want.tenant or "", _NOBODY),
             unique=column.name in self.table.unique_columns,
             keyed=column.name in self._key_columns,
+            apart=column.name in self.table.apart,
             varied=self.table.varied.get(column.name),
         )
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -15,9 +15,10 @@ from faker import Faker
 from tenantproof.core.catalog import Column
 from tenantproof.core.model import QName
 from tenantproof.core.seeds import child_random, child_uuid
-from tenantproof.seeding.checks import Hints
+from tenantproof.seeding.checks import Hints, read_domain_checks
 from tenantproof.seeding.meaning import Wish, is_absent, is_future, is_on, text_for
 from tenantproof.seeding.patterns import accepts, matching
+from tenantproof.seeding.typebook import TypeBook
 
 _TEXT = {"text", "varchar", "bpchar", "citext", "name"}
 _JSON = {"json", "jsonb"}
@@ -59,6 +60,8 @@ class Slot:
     unique: bool = False
     keyed: bool = False
     """Whether the value is part of a key, so must not depend on today's date."""
+    apart: bool = False
+    """Whether an instant must lie days from those of other rows."""
     varied: tuple[str, ...] | None = None
     """For a column that a `where:` scope names: the literals it is compared with."""
 
@@ -69,6 +72,7 @@ class Samples:
 
     seed: int
     clock: Clock
+    types: TypeBook = field(default_factory=TypeBook)
     faker: Faker = field(default_factory=lambda: Faker("en_US"))
 
     def start(self, table: QName) -> None:
@@ -133,7 +137,9 @@ class Samples:
         maker = _MAKERS.get(kind)
         if maker is not None:
             return maker(self, slot)
-        return None if not slot.column.not_null else ""
+        if category == "C":
+            return self._record(slot)
+        return None if not slot.column.not_null else _STRANGE.get(category, "")
 
     def _text(self, slot: Slot) -> str:
         hints = slot.hints
@@ -161,14 +167,44 @@ class Samples:
         return Wish(number=slot.number, canary=slot.canary, digest=hashlib.sha256(path.encode()).hexdigest())
 
     def _array(self, slot: Slot) -> str:
-        element = (slot.column.element_type or "text").split("(")[0]
-        if element in ("text", "character varying", "citext"):
+        whole = slot.column.element_type or "text"
+        element = whole.split("(")[0]
+        if element in ("text", "character varying", "citext") and "(" not in whole:
             return "{" + (f'"{slot.canary}-{slot.number}"' if slot.canary else "general") + "}"
         if element in ("integer", "bigint", "smallint", "numeric", "real", "double precision"):
             return "{" + str(slot.number) + "}"
         if element == "uuid":
             return "{" + child_uuid(self.seed, slot.table, slot.column.name, slot.number) + "}"
-        return "{}"
+        made = self.element(whole, slot)
+        return "{}" if made is None else '{"' + _escaped(made) + '"}'
+
+    def element(self, type_name: str, slot: Slot) -> str | None:
+        """A value of a type that a column is made of, or None where there is no such type."""
+        column = self.types.column(type_name, slot.column.name)
+        if column is None:
+            return None
+        return self._made_or_listed(replace(slot, column=column, hints=read_domain_checks(column.domain_checks)))
+
+    def _made_or_listed(self, slot: Slot) -> str | None:
+        inner = replace(slot, unique=False, keyed=False, varied=None)
+        return self._choice(inner) or self._made(inner)
+
+    def _record(self, slot: Slot) -> str:
+        """A composite value: each of its fields by its own name and type."""
+        found = []
+        for name, type_name in self.types.fields(slot.column.base_type):
+            column = self.types.column(type_name, name)
+            if column is None:
+                found.append("")
+                continue
+            hints = read_domain_checks(column.domain_checks)
+            made = self._made_or_listed(replace(slot, column=column, hints=hints))
+            found.append("" if made is None else '"' + _escaped(made) + '"')
+        return f"({','.join(found)})"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def constant_default(column: Column) -> str | None:
@@ -236,6 +272,8 @@ def _decimal(_: Samples, slot: Slot) -> str:
 
 def _instant(samples: Samples, slot: Slot) -> datetime:
     clock = samples.clock
+    if slot.apart:
+        return clock.month - timedelta(days=3 * slot.number)
     if slot.keyed:
         return clock.month + timedelta(days=62 if is_future(slot.column.name) else 0, seconds=slot.number)
     base = clock.yesterday + timedelta(days=31 if is_future(slot.column.name) else 0)
@@ -251,7 +289,7 @@ def _timestamp(samples: Samples, slot: Slot) -> str:
 
 
 def _date(samples: Samples, slot: Slot) -> str:
-    if slot.unique or slot.keyed:
+    if (slot.unique or slot.keyed) and not slot.apart:
         return (samples.clock.month - timedelta(days=slot.number)).date().isoformat()
     return _instant(samples, slot).date().isoformat()
 
@@ -302,6 +340,36 @@ def _vector(_: Samples, slot: Slot) -> str:
 def _octets(slot: Slot) -> tuple[int, int]:
     return slot.number // 250 % 250, slot.number % 250 + 1
 
+
+def _article_number(prefix: str) -> Callable[[Samples, Slot], str]:
+    """Article, book and music numbers of the extension isn: twelve digits and the one that checks them."""
+
+    def made(_: Samples, slot: Slot) -> str:
+        digits = prefix + f"{slot.number:0{12 - len(prefix)}d}"
+        weighted = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits))
+        return digits + str(-weighted % 10)
+
+    return made
+
+
+def _geometry(_: Samples, slot: Slot) -> str:
+    """Well-known text of the shape and reference system that the column's type names (PostGIS)."""
+    shape, system = "point", ""
+    if match := re.search(r"\((\w+)(?:,(\d+))?\)", slot.column.type):
+        shape, system = match.group(1).lower(), f"SRID={match.group(2)};" if match.group(2) else ""
+    x = slot.number % 90
+    texts = {
+        "linestring": f"LINESTRING({x} 0,{x} 1)",
+        "polygon": f"POLYGON(({x} 0,{x} 1,{x + 1} 1,{x} 0))",
+        "multipoint": f"MULTIPOINT(({x} 0))",
+        "multilinestring": f"MULTILINESTRING(({x} 0,{x} 1))",
+        "multipolygon": f"MULTIPOLYGON((({x} 0,{x} 1,{x + 1} 1,{x} 0)))",
+    }
+    return system + texts.get(shape, f"POINT({x} 1)")
+
+
+_STRANGE = {"R": "empty", "C": "()"}
+"""What a type without a maker of its own can hold, by its category."""
 
 _MAKERS: dict[str, Callable[[Samples, Slot], str]] = {
     "bool": _boolean,
@@ -360,4 +428,27 @@ _MAKERS: dict[str, Callable[[Samples, Slot], str]] = {
     "regproc": lambda _, _s: "0",
     "pg_lsn": lambda _, s: f"0/{s.number:X}",
     "char": lambda _, _s: "a",
+    "sparsevec": lambda _, s: f"{{1:{s.number}}}/{(re.search(r'[0-9]+', s.column.type) or ['3'])[0]}",
+    "jsonpath": lambda _, s: f"$.row{s.number}",
+    "lquery": lambda _, s: f"top.n{s.number}",
+    "ltxtquery": lambda _, s: f"n{s.number}",
+    "cube": lambda _, s: f"({s.number})",
+    "seg": lambda _, s: f"{s.number}",
+    "query_int": lambda _, s: f"{s.number}",
+    "ean13": _article_number("4"),
+    "isbn13": _article_number("978"),
+    "isbn": _article_number("978"),
+    "issn13": _article_number("977"),
+    "ismn13": _article_number("9790"),
+    "upc": _article_number("0"),
+    "xid": lambda _, s: str(s.number),
+    "xid8": lambda _, s: str(s.number),
+    "tid": lambda _, s: f"(0,{s.number % 60_000 + 1})",
+    "txid_snapshot": lambda _, s: f"{s.number}:{s.number + 1}:",
+    "pg_snapshot": lambda _, s: f"{s.number}:{s.number + 1}:",
+    "regtype": lambda _, _s: "integer",
+    "regconfig": lambda _, _s: "simple",
+    "regnamespace": lambda _, _s: "pg_catalog",
+    "geometry": _geometry,
+    "geography": _geometry,
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,12 +17,18 @@ from tenantproof.seeding import partitions
 from tenantproof.seeding.cast import Cast, make_cast
 from tenantproof.seeding.drafts import Drafting, make_drafts
 from tenantproof.seeding.existing import read_existing, read_keys
+from tenantproof.seeding.filling import made_rows, run_fills, stages, unfilled
+from tenantproof.seeding.inlining import bodies_of
+from tenantproof.seeding.judging import Judge
 from tenantproof.seeding.load import load, refresh_views
 from tenantproof.seeding.plan import AUTH_IDENTITIES, AUTH_USERS, Plan, TablePlan, make_plan
 from tenantproof.seeding.rows import Builder, Impossible
 from tenantproof.seeding.samples import Clock, Samples
 from tenantproof.seeding.settle import drop_new_tenants, settle_memberships
+from tenantproof.seeding.solving import Solver
 from tenantproof.seeding.store import Store
+from tenantproof.seeding.trials import Court
+from tenantproof.seeding.typebook import read_types
 from tenantproof.seeding.users import insert_auth_users
 from tenantproof.seeding.wants import Tenanted, rows_wanted
 
@@ -55,18 +63,24 @@ def seed(
     found = _keys_of_existing(plan, store, cast)
 
     tenanted = Tenanted(tables=_tenanted(plan), tenants=plan.tenants)
-    builders = _builders(plan, catalog, cast, store, Samples(seed=seed, clock=clock), tenancy)
-    unmade = _build_rows(plan, cast, store, builders, tenanted)
-    refused = load(connection, plan, store, builders)
-    refused += refresh_views(connection, catalog, scenario.database.schemas)
+    samples = Samples(seed=seed, clock=clock, types=read_types(connection, plan.tables))
+    court = Court(connection=connection, scenario=scenario, cast=cast, plan=plan, bodies=bodies_of(catalog))
+    work = _Work(court=court, catalog=catalog, store=store, samples=samples, tenancy=tenancy, tenanted=tenanted)
+    parts = stages(plan, scenario.fills)
+    problems = work.fill(parts.before)
+    filled: Mapping[QName, frozenset[Key]] = {}
+    if scenario.fills:
+        filled = work.run_fills()
+        problems += [*unfilled(parts.filled, store, cast), *work.fill(parts.after)]
+    work.builders |= work.builders_of(parts.filled)
+    problems += refresh_views(connection, catalog, scenario.database.schemas)
     after = read_keys(connection, plan)
     connection.commit()
 
     drafts, undrafted = make_drafts(
-        connection,
         catalog=catalog,
         scenario=scenario,
-        drafting=Drafting(plan=plan, cast=cast, store=store, builders=builders, tenanted=tenanted),
+        drafting=Drafting(plan=plan, cast=cast, store=store, builders=work.builders, tenanted=tenanted, court=court),
     )
     connection.rollback()
     return Manifest(
@@ -75,9 +89,19 @@ def seed(
         canaries=dict(cast.canaries),
         personas=cast.personas,
         drafts=drafts,
-        seeded_keys={name: keys - found.get(name, frozenset()) for name, keys in after.items()},
-        unseeded=tuple(dict.fromkeys((*unmade, *refused, *undrafted))),
+        seeded_keys={
+            name: keys - found.get(name, frozenset()) - filled.get(name, frozenset()) for name, keys in after.items()
+        },
+        unseeded=_told_once(problems, undrafted),
+        rows_per_tenant={table.name: Counter(row.tenant for row in store.of(table.name)) for table in plan.tables},
     )
+
+
+def _told_once(problems: Sequence[Unseeded], undrafted: Sequence[Unseeded]) -> tuple[Unseeded, ...]:
+    """Everything, but for drafts of a tenant that failed as its rows did."""
+    told = {(item.relation, item.tenant) for item in problems if item.message.startswith("insert: ")}
+    fresh = (item for item in undrafted if (item.relation, item.tenant) not in told)
+    return tuple(dict.fromkeys((*problems, *fresh)))
 
 
 def _sign_up(connection: psycopg.Connection[Any], catalog: Catalog, plan: Plan, cast: Cast, clock: Clock) -> None:
@@ -93,6 +117,47 @@ def _sign_up(connection: psycopg.Connection[Any], catalog: Catalog, plan: Plan, 
 def _set_formats(connection: psycopg.Connection[Any]) -> None:
     """Keys are compared as text, so their text must not depend on the server's settings."""
     connection.execute("SELECT set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, MDY', true)")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """Fills the tables of a plan, part by part."""
+
+    court: Court
+    catalog: Catalog
+    store: Store
+    samples: Samples
+    tenancy: Mapping[QName, Tenancy]
+    tenanted: Tenanted
+    builders: dict[QName, Builder] = field(default_factory=dict)
+
+    def fill(self, plan: Plan) -> list[Unseeded]:
+        """Make rows for these tables and write them; what could not be made or written."""
+        self.builders |= self.builders_of(plan)
+        unmade = _build_rows(plan, self.court.cast, self.store, self.builders, self.tenanted)
+        return unmade + load(plan, self.store, self.builders, self.solver, self.court)
+
+    def builders_of(self, plan: Plan) -> dict[QName, Builder]:
+        """What makes the rows of these tables, with the rows that are there by now."""
+        return _builders(plan, self.catalog, self.court.cast, self.store, self.samples, self.tenancy)
+
+    def solver(self, table: TablePlan) -> Solver:
+        connection, relation = self.court.connection, table.relation
+        routing = partitions.routing_condition(connection, relation, self.catalog.relations)
+        judge = Judge(connection, relation)
+        return Solver(relation, judge, self.court.bodies, self.samples.seed, routing=routing)
+
+    def run_fills(self) -> dict[QName, frozenset[Key]]:
+        """Run the user's statements; the keys of the rows that came of it, which are known from now on."""
+        connection, plan, cast = self.court.connection, self.court.plan, self.court.cast
+        before = read_keys(connection, plan)
+        run_fills(connection, self.court.scenario, self.catalog, cast)
+        made = {name: keys - before[name] for name, keys in read_keys(connection, plan).items()}
+        for table, row in made_rows(read_existing(connection, plan, self.catalog, cast), made, plan):
+            self.store.add(table.name, row)
+            if table.name in self.builders:
+                self.builders[table.name].notice(row)
+        return made
 
 
 def _tenanted(plan: Plan) -> frozenset[QName]:

@@ -29,6 +29,10 @@ class SeedRow:
     """Which of its table's mixes the row has."""
     childless: bool = False
     """Whether no other row should refer to it."""
+    number: int = 0
+    """Which of its table's rows it is, counted from 1."""
+    turn: int = 0
+    """Which of its tenant's rows."""
 
 
 @dataclass(slots=True)
@@ -62,6 +66,12 @@ class UniqueKeys:
             if entry is not None and (key.name, entry) in self._taken:
                 return key
         return None
+
+    def release(self, values: Mapping[str, str | None]) -> None:
+        """The opposite of `take`."""
+        for key in self._keys:
+            if (entry := key.entry(values)) is not None:
+                self._taken.discard((key.name, entry))
 
     def take(self, values: Mapping[str, str | None]) -> None:
         for key in self._keys:

@@ -70,7 +70,9 @@ def options_of(column: Column, table: TablePlan) -> tuple[Option, ...]:
     return tuple(options)
 
 
-def pinned_columns(table: TablePlan, templates: Mapping[str, str], tenant_columns: frozenset[str]) -> frozenset[str]:
+def pinned_columns(
+    table: TablePlan, templates: Mapping[str, str | None], tenant_columns: frozenset[str]
+) -> frozenset[str]:
     """Columns that say whose a row is, that tie it to other rows, or that somebody else decides."""
     keys = {column for key in table.foreign_keys for column in key.columns}
     groups = {column for group in table.rules.alternatives for column in group}

@@ -151,6 +151,9 @@ def _tenants(table: TablePlan, cast: Cast, store: Store) -> Iterator[Want]:
 
 def _users(table: TablePlan, column: str, cast: Cast, store: Store) -> Iterator[Want]:
     for turn, persona in enumerate(cast.users):
+        homeless = not persona.tenants and table.tenant_column is not None
+        if homeless and table.relation.column(table.tenant_column or "").not_null:
+            continue
         if not store.matching(table.name, {column: persona.user_id}):
             tenant = next(iter(persona.tenants), None) if table.tenancy.tenant else None
             yield Want(tenant=tenant, owner=persona.user_id, fixed={column: persona.user_id}, turn=turn)

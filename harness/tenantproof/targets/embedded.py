@@ -13,10 +13,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tenantproof.core.errors import TargetError
+from tenantproof.core.errors import MigrationError, TargetError
 from tenantproof.core.model import Database
 from tenantproof.core.ports import SILENT, Handle, Source
-from tenantproof.targets.sources import read_sources
+from tenantproof.targets.remarks import remarks
+from tenantproof.targets.sources import read_migrations, read_sources
 
 if TYPE_CHECKING:
     from tenantproof.targets.server import Server
@@ -39,6 +40,8 @@ class EmbeddedTarget:
         cache: Path | None = None,
         say: Callable[[str], None] = SILENT,
     ) -> None:
+        self.notes: tuple[str, ...] = ()
+        """What a report should say of the SQL behind the last database: what was skipped or taken for granted."""
         self._declared = database
         self._patches = tuple(patches)
         self._keep = keep
@@ -51,24 +54,41 @@ class EmbeddedTarget:
 
         Raises MissingExtra, MigrationError, and TargetError for files or a cache that cannot be used.
         """
-        if sys.platform == "win32":
-            raise TargetError("the embedded server runs on Linux and macOS; on Windows use WSL or a container target")
-        sources = read_sources(self._declared.migrations)
+        require_posix()
+        sources = self._read()
         patches = read_sources(self._patches)
         store = self._store()
         recipe = self._recipe(sources)
         with ExitStack() as stack:
-            server, name = _place(stack, store, recipe, patches, keep=self._keep)
+            try:
+                server, name = _place(stack, store, recipe, patches, keep=self._keep)
+            except MigrationError:
+                for note in self.notes:  # that a file was skipped may be why another one fails
+                    self._say(f"note: {note}")
+                raise
             if self._keep:
                 self._say(f"this database stays: {server.programs.psql} '{server.conninfo(name)}'")
                 self._say(f"stop its server with: kill -INT $(head -1 {server.data}/postmaster.pid)")
-            yield _handle(server, name, (*sources, *patches))
+            yield handle_of(server, name, (*sources, *patches))
+
+    def _read(self) -> tuple[Source, ...]:
+        declared = self._declared
+        reading = read_migrations(declared.migrations)
+        exposed = declared.auto_expose_new_tables
+        self.notes = (*reading.notes, *remarks(reading.sources, declared.platform, auto_expose=exposed))
+        return reading.sources
 
     def _recipe(self, sources: tuple[Source, ...]) -> Recipe:
+        from tenantproof.targets.shims import read_own
         from tenantproof.targets.store import Recipe
 
         declared = self._declared
-        return Recipe(platform=declared.platform, auto_expose=declared.auto_expose_new_tables, sources=sources)
+        return Recipe(
+            platform=declared.platform,
+            auto_expose=declared.auto_expose_new_tables,
+            sources=sources,
+            own=read_own(declared.shims) if declared.shims is not None else None,
+        )
 
     def _store(self) -> Store:
         # In this order: what the store imports comes with the extra, or does not exist on Windows (flock).
@@ -80,6 +100,12 @@ class EmbeddedTarget:
 
         root = cache_root(self._cache)
         return Store(root=root, programs=find_programs(package, root), say=self._say)
+
+
+def require_posix() -> None:
+    """Raise TargetError where the embedded server does not run."""
+    if sys.platform == "win32":
+        raise TargetError("the embedded server runs on Linux and macOS; on Windows use WSL or a container target")
 
 
 def _place(
@@ -101,7 +127,8 @@ def _place(
     return server, stack.enter_context(run_database(server, keep=keep))
 
 
-def _handle(server: Server, name: str, sources: tuple[Source, ...]) -> Handle:
+def handle_of(server: Server, name: str, sources: tuple[Source, ...]) -> Handle:
+    """The database *name* of a running server, as the engine knows it."""
     with server.connect(name) as connection:
         version = connection.info.parameter_status("server_version") or ""
     return Handle(

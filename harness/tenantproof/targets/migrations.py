@@ -2,7 +2,8 @@
 Applies SQL files one after the other, one transaction per file, as `supabase db push` and `psql -1` do.
 
 A file that speaks of transactions itself is left to do so, and one that holds nothing but statements that cannot run
-in a transaction (CREATE INDEX CONCURRENTLY) runs without one.
+in a transaction (CREATE INDEX CONCURRENTLY), or that tells its tool to run it without one, runs without one.  Dumps
+are read with more patience (`dumps`).
 """
 
 from __future__ import annotations
@@ -11,11 +12,16 @@ import re
 from collections.abc import Iterable
 
 import psycopg
+from psycopg import sql
 
 from tenantproof.core.errors import MigrationError
 from tenantproof.core.ports import Source
+from tenantproof.targets import dumps, shims
+from tenantproof.targets.extensions import wanted_schema, without_version
 from tenantproof.targets.hints import hint_for
+from tenantproof.targets.patience import Run, patiently
 from tenantproof.targets.statements import Kind, Piece, reads_data, split, tokens, without_comments
+from tenantproof.targets.tools.markers import NO_TRANSACTION
 
 CONTROL = re.compile(r"(begin|start\s+transaction|commit|end|rollback|abort|prepare\s+transaction)\b", re.IGNORECASE)
 ALONE = re.compile(
@@ -23,6 +29,7 @@ ALONE = re.compile(
     r"|vacuum|alter\s+system)\b",
     re.IGNORECASE | re.DOTALL,
 )
+BEGINNING = 500
 DO_LINE = re.compile(r"inline_code_block line (\d+)")
 HARMLESS = frozenset(
     {r"\restrict", r"\unrestrict", r"\connect", r"\c", r"\echo", r"\qecho", r"\warn"}
@@ -41,7 +48,7 @@ def apply(connection: psycopg.Connection, source: Source) -> None:
     """Apply one file on an autocommit connection.  After an error the connection is of no more use."""
     _forget_settings(connection)
     pieces = [piece for piece in split(source.text) if piece.kind is not Kind.BLANK]
-    if _manages_itself(pieces):
+    if NO_TRANSACTION.search(source.text) or _manages_itself(pieces):
         run_pieces(connection, source, pieces)
         _refuse_open_transaction(connection, source, pieces)
         return
@@ -64,27 +71,41 @@ def _forget_settings(connection: psycopg.Connection) -> None:
 
 def speaks_of_transactions(text: str) -> bool:
     """Whether a file begins or ends transactions itself, or cannot run in one."""
+    if NO_TRANSACTION.search(text):
+        return True
     return _manages_itself([piece for piece in split(text) if piece.kind is not Kind.BLANK])
 
 
 def run_pieces(connection: psycopg.Connection, source: Source, pieces: Iterable[Piece]) -> None:
     """Run the pieces of a file, in whatever transaction the connection is."""
+    if not dumps.is_dump(source.text):
+        _run_each(connection, source, pieces, _run)
+        return
+    with patiently(connection, source.text, _run) as run:
+        _run_each(connection, source, pieces, run)
+
+
+def _run_each(connection: psycopg.Connection, source: Source, pieces: Iterable[Piece], run: Run) -> None:
     remaining = iter(pieces)
     for piece in remaining:
         if piece.kind is Kind.COMMAND:
             _check_command(source, piece)
         elif piece.kind is Kind.SQL:
-            _run(connection, source, piece, remaining)
+            data = next(remaining, None) if reads_data(piece.body) else None
+            try:
+                run(connection, piece, data)
+            except psycopg.Error as error:
+                raise _migration_error(source, piece, error) from error
 
 
-def _run(connection: psycopg.Connection, source: Source, piece: Piece, following: Iterable[Piece]) -> None:
-    try:
-        if reads_data(piece.body):
-            _copy(connection, piece, next(iter(following), None))
-        else:
-            connection.execute(piece.body)
-    except psycopg.Error as error:
-        raise _migration_error(source, piece, error) from error
+def _run(connection: psycopg.Connection, piece: Piece, data: Piece | None) -> None:
+    if reads_data(piece.body):
+        _copy(connection, piece, data)
+        return
+    wanted = wanted_schema(piece.body)
+    if wanted is not None and shims.fixed_schemas().get(wanted[0]) == wanted[1]:
+        connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(wanted[1])))
+    connection.execute(without_version(piece.body))
 
 
 def _copy(connection: psycopg.Connection, piece: Piece, data: Piece | None) -> None:
@@ -103,7 +124,8 @@ def _commit(connection: psycopg.Connection, source: Source, pieces: list[Piece])
 
 
 def _manages_itself(pieces: Iterable[Piece]) -> bool:
-    bodies = [without_comments(piece.body) for piece in pieces if piece.kind is Kind.SQL]
+    # Their beginnings tell, so a long INSERT is not read once more.
+    bodies = [without_comments(piece.body[:BEGINNING]) for piece in pieces if piece.kind is Kind.SQL]
     return any(CONTROL.match(body) for body in bodies) or (bool(bodies) and all(map(ALONE.match, bodies)))
 
 
@@ -146,7 +168,7 @@ def _migration_error(source: Source, piece: Piece, error: psycopg.Error) -> Migr
         statement=piece.body,
         sqlstate=error.sqlstate or "",
         message=f"{diagnostic.message_primary or str(error).strip()}{detail}{context}",
-        hint=hint_for(error),
+        hint=hint_for(error, in_dump=dumps.is_dump(source.text)),
     )
 
 

@@ -47,7 +47,7 @@ def apply_here(server: Server, dbname: str, patches: Sequence[Source]) -> bool:
     if not patches:
         return True
     with server.connect(dbname, dress.MIGRATOR) as connection:
-        before = _cluster_state(connection)
+        before = cluster_state(connection)
         connection.execute("begin")
         try:
             for patch in patches:
@@ -58,12 +58,13 @@ def apply_here(server: Server, dbname: str, patches: Sequence[Source]) -> bool:
             raise
         finally:
             unharmed = connection.info.transaction_status is pq.TransactionStatus.INTRANS
-            unharmed = unharmed and _cluster_state(connection) == before
+            unharmed = unharmed and cluster_state(connection) == before
             connection.execute("commit" if unharmed else "rollback")
     return unharmed
 
 
-def _cluster_state(connection: psycopg.Connection) -> object:
+def cluster_state(connection: psycopg.Connection) -> object:
+    """What all databases of the cluster share, as something to compare."""
     return connection.execute(_query()).fetchone()
 
 

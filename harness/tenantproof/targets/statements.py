@@ -91,6 +91,11 @@ def tokens(text: str, start: int = 0) -> Iterator[Token]:
         start = end
 
 
+def name_of(token: Token) -> str:
+    """An identifier as pg_catalog spells it."""
+    return token.text[1:-1].replace('""', '"') if token.kind == "quoted" else token.text.lower()
+
+
 def without_comments(text: str) -> str:
     """*text* with each comment replaced by a space; quoted text stays as it is."""
     return "".join(" " if token.kind.endswith("comment") else token.text for token in tokens(text))
@@ -201,10 +206,9 @@ def _line_end(text: str, position: int) -> int:
 
 def reads_data(piece: str) -> bool:
     """Whether a statement is a COPY … FROM stdin."""
-    words = [token.word for token in tokens(piece) if token.kind not in BLANK]
-    if words[:1] != ["copy"]:
-        return False
-    return ("from", "stdin") in pairwise(words)
+    words = (token.word for token in tokens(piece) if token.kind not in BLANK)
+    # The first word decides for nearly all: a long INSERT is not read to its end.
+    return next(words, "") == "copy" and ("from", "stdin") in pairwise(words)
 
 
 def _data_end(text: str, position: int) -> int:

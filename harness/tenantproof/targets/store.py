@@ -43,9 +43,12 @@ class Recipe:
     platform: Platform
     auto_expose: bool
     sources: tuple[Source, ...]
+    own: shims.Own | None = None
 
     def golden_key(self, release: str) -> str:
-        return dress.fingerprint(self.platform, self.auto_expose, release)
+        dressed = dress.fingerprint(self.platform, self.auto_expose, release)
+        # The dress installs extensions, and a project's own stand-in may be one of them.
+        return dressed if self.own is None else f"{dressed}-{self.own.fingerprint()}"
 
     def key(self, release: str) -> str:
         """A hash over the dress and over names and contents of the migrations."""
@@ -91,7 +94,7 @@ class Store:
         """
         self._prune_throwaway()
         key = recipe.key(self.programs.release)
-        server = self._server(self.root / "build" / f"run-{uuid.uuid4().hex[:12]}", recipe.platform)
+        server = self._server(self.root / "build" / f"run-{uuid.uuid4().hex[:12]}", recipe.platform, recipe.own)
         lock = Lock(self._lock(server.home.name, "alive"))
         try:
             lock.share()
@@ -101,7 +104,7 @@ class Store:
                 copy_tree(self._home(key) / "pristine" / "data", server.data)
             try:
                 self._start(server, lock_stem=server.home.name)
-                _migrate(server, recipe.platform, patches)
+                migrate(server, recipe.platform, patches)
                 yield server
             finally:
                 if linger:
@@ -117,7 +120,7 @@ class Store:
         with exclusive(self._lock(key, "control"), waiting=self._waiting):
             alone = users.try_take()
             self._ensure_built(key, recipe)
-            server = self._server(self._home(key), recipe.platform)
+            server = self._server(self._home(key), recipe.platform, recipe.own)
             os.utime(server.home)
             if not server.is_running():
                 self._start_shared(server, key)
@@ -163,11 +166,11 @@ class Store:
             return
         self.say("preparing the database (once for these migrations)")
         with self._building(key, recipe.platform) as home:
-            pristine = self._server(home / "pristine", recipe.platform)
+            pristine = self._server(home / "pristine", recipe.platform, recipe.own)
             make_folder(pristine.home)
             self._copy_golden(recipe, pristine.data)
             with _started(pristine):
-                _migrate(pristine, recipe.platform, recipe.sources)
+                migrate(pristine, recipe.platform, recipe.sources)
             home.rename(self._home(key))
         self._prune(self.root / "clusters", KEPT_CLUSTERS, keep=key)
 
@@ -182,7 +185,7 @@ class Store:
 
     def _build_golden(self, key: str, recipe: Recipe) -> None:
         with self._building(key, recipe.platform) as home:
-            server = self._server(home, recipe.platform)
+            server = self._server(home, recipe.platform, recipe.own)
             server.initialize()
             with _started(server), server.connect("postgres") as connection:
                 dress.put_on(connection, recipe.platform, auto_expose=recipe.auto_expose)
@@ -234,12 +237,12 @@ class Store:
             if home.name.startswith("run-"):
                 self._lock(home.name, what).unlink(missing_ok=True)
 
-    def _server(self, home: Path, platform: Platform) -> Server:
+    def _server(self, home: Path, platform: Platform, own: shims.Own | None = None) -> Server:
         return Server(
             programs=self.programs,
             home=home,
             superuser=dress.OBSERVER[platform],
-            extensions=shims.published(self.root),
+            extensions=shims.published(self.root, own),
         )
 
     def _home(self, key: str) -> Path:
@@ -267,7 +270,7 @@ def _started(server: Server) -> Iterator[None]:
         server.stop()
 
 
-def _migrate(server: Server, platform: Platform, sources: Iterable[Source]) -> None:
+def migrate(server: Server, platform: Platform, sources: Iterable[Source]) -> None:
     """Apply SQL files to the template, which afterwards nobody can connect to: only so can it be copied any time."""
     with server.connect(MAINTENANCE) as observer:
         observer.execute(_OPEN)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tenantproof.catalog.inference.keys import Key, carriers, firm_keys, links
 from tenantproof.core.catalog import Catalog, Constraint, Relation, RelationKind
 from tenantproof.core.model import Locator, Membership, QName, Scenario, Tenancy
 
@@ -21,16 +22,14 @@ OWNER_NAMES = frozenset({"user_id", "owner_id", "created_by", "author_id"})
 
 VIEWS = frozenset({RelationKind.VIEW, RelationKind.MATVIEW})
 
-Key = tuple[QName, str]
-"""A column of a relation."""
-
 
 def infer_tenancy(catalog: Catalog, scenario: Scenario) -> dict[QName, Tenancy]:
     """Tenancy of every relation for which it is declared or certain, sorted by name.
 
-    A relation that is missing from the answer is undecided.  Declared ones come through unchanged; a
-    declaration that only says how to seed (`rows`, `values`) is completed.  Looked at are the relations in the
-    scenario's schemas, the membership tables, and the tenants' and users' tables wherever they are.
+    A relation that is missing from the answer is undecided, and so is one that the scenario calls so.  Declared ones
+    come through unchanged; a declaration that only says how to seed (`rows`, `values`) is completed.  Looked at are
+    the relations in the scenario's schemas, the membership tables, and the tenants' and users' tables wherever they
+    are.
     """
     structure = _structure(catalog, scenario)
     found = {name: _decide(structure, name) for name in _looked_at(structure, scenario)}
@@ -64,6 +63,8 @@ class _Structure:
     user_columns: Mapping[QName, frozenset[str]]
     user_tables: frozenset[QName]
     reaching: frozenset[QName]
+    undecided: frozenset[QName]
+    """Relations that the scenario calls so: they are no step of a path either."""
 
 
 def _structure(catalog: Catalog, scenario: Scenario) -> _Structure:
@@ -80,10 +81,11 @@ def _structure(catalog: Catalog, scenario: Scenario) -> _Structure:
         declared=declared,
         anchors=anchors,
         memberships=scenario.memberships,
-        tenant_columns=_carriers(catalog, {*anchors.items(), *said}),
-        user_columns=_carriers(catalog, users),
+        tenant_columns=carriers(catalog, {*anchors.items(), *said}),
+        user_columns=carriers(catalog, users),
         user_tables=frozenset(name for name, _column in users),
         reaching=frozenset(),
+        undecided=frozenset(name for name, tenancy in scenario.tables.items() if tenancy.undecided),
     )
     return replace(structure, reaching=_reaching(structure))
 
@@ -97,32 +99,7 @@ def _looked_at(structure: _Structure, scenario: Scenario) -> Iterator[QName]:
 def _referenced(catalog: Catalog, columns: Iterable[Key]) -> set[Key]:
     """The columns that these columns reference."""
     wanted = set(columns)
-    return {target for source, target in _links(catalog) if source in wanted}
-
-
-def _links(catalog: Catalog) -> Iterator[tuple[Key, Key]]:
-    """Every pair of columns that a foreign key holds equal."""
-    for relation in catalog.relations.values():
-        for key in relation.foreign_keys:
-            if key.references is not None:
-                for column, target in zip(key.columns, key.ref_columns, strict=True):
-                    yield (relation.name, column), (key.references, target)
-
-
-def _carriers(catalog: Catalog, origins: Iterable[Key]) -> dict[QName, frozenset[str]]:
-    """The origins and all columns that reference them, directly or by other such columns."""
-    referring: dict[Key, list[Key]] = {}
-    for source, target in _links(catalog):
-        referring.setdefault(target, []).append(source)
-    seen, todo = set(origins), list(origins)
-    while todo:
-        fresh = [key for key in referring.get(todo.pop(), ()) if key not in seen]
-        seen.update(fresh)
-        todo.extend(fresh)
-    by_relation: dict[QName, set[str]] = {}
-    for name, column in seen:
-        by_relation.setdefault(name, set()).add(column)
-    return {name: frozenset(columns) for name, columns in by_relation.items()}
+    return {target for source, target in links(catalog) if source in wanted}
 
 
 def _reaching(structure: _Structure) -> frozenset[QName]:
@@ -137,25 +114,19 @@ def _reaching(structure: _Structure) -> frozenset[QName]:
             for name, table in tables.items()
             if name not in found
             and name not in structure.declared
-            and any(key.references in found for key in _firm_keys(table))
+            and name not in structure.undecided
+            and any(key.references in found for key in firm_keys(table))
         }
         found |= fresh
         grown = bool(fresh)
-    return frozenset(found)
-
-
-def _firm_keys(table: Relation) -> Iterator[Constraint]:
-    """Foreign keys to another table, all of whose columns are NOT NULL."""
-    for key in table.foreign_keys:
-        if key.references != table.name and all(table.column(column).not_null for column in key.columns):
-            yield key
+    return frozenset(found - structure.undecided)
 
 
 def _decide(structure: _Structure, name: QName) -> Tenancy | None:
     if name in structure.declared:
         return structure.declared[name]
     relation = structure.catalog.relations.get(name)
-    if relation is None:
+    if relation is None or name in structure.undecided:
         return None
     if relation.parent is not None and relation.partition_bound:
         return _decide(structure, relation.parent)
@@ -193,7 +164,7 @@ def _ways(structure: _Structure, table: Relation) -> list[Constraint]:
     """The NOT NULL foreign keys that lead towards a tenant.  A table whose tenant is an expression is no step."""
     return [
         key
-        for key in _firm_keys(table)
+        for key in firm_keys(table)
         if key.references in structure.reaching and not _by_expression(structure, key.references)
     ]
 

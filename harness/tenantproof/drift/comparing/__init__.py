@@ -1,0 +1,1 @@
+"""One module per kind of object: a Pair in, Differences out.  Pure."""

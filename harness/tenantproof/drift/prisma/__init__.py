@@ -1,0 +1,1 @@
+"""A Prisma schema against the migrated database."""

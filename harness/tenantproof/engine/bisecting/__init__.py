@@ -1,0 +1,1 @@
+"""`bisect`: which migration opened each leak."""
