@@ -1,0 +1,61 @@
+"""What the pytest options and ini values say: option before ini."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tenantproof.core.finding import Severity
+from tenantproof.core.seeds import DEFAULT_SEED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INCONCLUSIVE = ("fail", "skip")
+GRANULARITY = ("cell", "table")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The plugin's settings of one session; `attempts` None means as many as `check` tries."""
+
+    target: str
+    seed: int
+    attempts: int | None
+    fail_on: Severity
+    inconclusive: str
+    granularity: str
+    reports: tuple[str, ...]
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """Read them.  Raises pytest.UsageError that names the ini value, what it was and what it may be."""
+    option, ini = config.getoption, config.getini
+    attempts = option("--tenantproof-attempts")
+    said = str(ini("tenantproof_attempts")).strip()
+    if attempts is None and said:
+        if not said.isdecimal():
+            raise pytest.UsageError(f"tenantproof_attempts = {said}: expected a whole number")
+        attempts = int(said)
+    seed = option("--tenantproof-seed")
+    return Settings(
+        target=option("--tenantproof-target") or str(ini("tenantproof_target")),
+        seed=DEFAULT_SEED if seed is None else seed,
+        attempts=attempts,
+        fail_on=Severity(
+            option("--tenantproof-fail-on") or _one_of(ini, "tenantproof_fail_on", [str(known) for known in Severity])
+        ),
+        inconclusive=_one_of(ini, "tenantproof_inconclusive", INCONCLUSIVE),
+        granularity=_one_of(ini, "tenantproof_granularity", GRANULARITY),
+        reports=tuple(option("--tenantproof-report")),
+    )
+
+
+def _one_of(ini: object, name: str, known: Sequence[str]) -> str:
+    assert callable(ini)
+    said = str(ini(name)).strip()
+    if said not in known:
+        raise pytest.UsageError(f"{name} = {said}: expected {' or '.join(known)}")
+    return said

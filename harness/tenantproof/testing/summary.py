@@ -1,0 +1,59 @@
+"""The end of a session: reports are written once, by the controller, and told in a line each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tenantproof.core.errors import UsageError
+from tenantproof.core.finding import Verdict
+from tenantproof.core.report import Report
+from tenantproof.reports.files import write_report
+from tenantproof.testing.results import Results
+
+HERE = "{scenario}"
+
+
+def write_reports(results: Results) -> list[str]:
+    """Write what `--tenantproof-report` asks for; returns FORMAT=PATH of each.  Raises UsageError."""
+    reports = results.finished()
+    written = []
+    for spec in results.settings.reports:
+        for report in reports:
+            path = _path(spec, report, alone=len(reports) == 1)
+            write_report(report, path)
+            written.append(path)
+    return written
+
+
+def _path(spec: str, report: Report, *, alone: bool) -> str:
+    """FORMAT=PATH for one scenario: its stem goes where {scenario} stands, or before the suffix of several reports."""
+    stem = Path(report.scenario_path).name.split(".")[0]
+    if HERE in spec:
+        return spec.replace(HERE, stem)
+    if alone:
+        return spec
+    kind, _, path = spec.partition("=")
+    named = Path(path)
+    return f"{kind}={named.with_name(f'{named.stem}-{stem}{named.suffix}')}"
+
+
+def summarize(reporter: pytest.TerminalReporter, results: Results) -> None:
+    """Print a section with one line for each scenario that was checked, and the files that were written."""
+    reports = results.finished()
+    if not reports:
+        return
+    reporter.section("tenantproof")
+    for report in reports:
+        gate = results.settings.fail_on
+        leaks = len(report.gating(gate))
+        reporter.line(
+            f"{report.scenario_path}: {leaks} finding{'' if leaks == 1 else 's'} at or above {gate}, "
+            f"{report.count(Verdict.ISOLATED)} of {len(report.cells)} cells isolated, seed {report.seed}"
+        )
+    try:
+        for written in write_reports(results):
+            reporter.line(f"report: {written}")
+    except UsageError as error:
+        reporter.line(f"error: {error}", red=True)

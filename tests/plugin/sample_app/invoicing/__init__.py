@@ -1,0 +1,1 @@
+"""A small application of somebody else: SQLAlchemy models, row level security by hand."""
