@@ -26,7 +26,7 @@ from tenantproof.core.bisection import Bisection
 from tenantproof.core.drift import Drift
 from tenantproof.core.errors import Problem, TargetError, UsageError
 from tenantproof.core.events import Event, PhaseStarted, RunFinished, Searching
-from tenantproof.core.finding import CellResult, Severity, Verdict
+from tenantproof.core.finding import Severity, Verdict
 from tenantproof.core.model import Platform, Scenario
 from tenantproof.core.ports import SILENT, Handle, Target
 from tenantproof.core.report import Gap, Report, Search
@@ -42,6 +42,7 @@ from tenantproof.engine.run import fuzz as run_fuzz
 from tenantproof.engine.run import prepare
 from tenantproof.generation.programs import Profile
 from tenantproof.identity.signing import Signer
+from tenantproof.reports.unknown import unknowns
 from tenantproof.scenario import json_schema, load_scenario
 from tenantproof.scenario.hints import hints_of
 from tenantproof.scenario.undecided import require_decided
@@ -385,24 +386,5 @@ def exit_code(report: Report, fail_on: Severity | None = Severity.MEDIUM, *, str
     """
     if fail_on is not None and report.gating(fail_on):
         return 1
-    return 4 if _unknown(report, strict=strict) else 0
-
-
-def _unknown(report: Report, *, strict: bool) -> int:
-    undecided = sum(1 for gap in report.gaps if gap.reason.startswith("undecided"))
-    weak = 1 if report.search is not None and report.search.weak else 0
-    empty = [item for item in report.unseeded if not item.message.startswith(("insert: ", "read: "))]
-    return (
-        weak
-        + undecided
-        + len(empty)
-        + sum(is_unknown(cell, strict=strict) for cell in report.cells)
-    )
-
-
-def is_unknown(cell: CellResult, *, strict: bool = False) -> bool:
-    """Whether a cell leaves open what must be known; with *strict*, whether it was not tested at all."""
-    if cell.verdict is Verdict.ERROR:
-        return True
-    must = strict or cell.reason.startswith(("undecided", "no positive control"))
-    return cell.verdict is Verdict.UNTESTED and must
+    untested = strict and report.count(Verdict.UNTESTED)
+    return 4 if untested or unknowns(report) else 0

@@ -50,7 +50,7 @@ def drawn(report: dict[str, Any]) -> str:
 
 
 def test_a_leak_without_a_name_exits_1_and_can_be_replayed(tenantproof: Run, tmp_path: Path) -> None:
-    done = tenantproof("fuzz", LEAKY, "--for", "4s", "--draws", 7, "-r", "json=r.json", "-r", "html=r.html")
+    done = tenantproof("fuzz", LEAKY, "--for", "3s", "--draws", 7, "-r", "json=r.json", "-r", "html=r.html")
 
     assert done.returncode == 1, done.stdout + done.stderr
     report = report_of(tmp_path / "r.json")
@@ -61,18 +61,18 @@ def test_a_leak_without_a_name_exits_1_and_can_be_replayed(tenantproof: Run, tmp
     assert "--draws 7 --reach sql" in done.stdout
     assert "public.search_contacts" in (tmp_path / "r.html").read_text()
 
-    again = tenantproof("replay", finding["fingerprint"], LEAKY, "--attempts", 300)
+    again = tenantproof("replay", finding["fingerprint"], LEAKY, "--attempts", 150)
     assert again.returncode == 1, again.stdout + again.stderr
     assert "STILL LEAKS" in again.stdout
 
-    fixed = tenantproof("replay", finding["fingerprint"], SAFE, "--attempts", 300)
+    fixed = tenantproof("replay", finding["fingerprint"], SAFE, "--attempts", 50)
     assert fixed.returncode == 0, fixed.stdout + fixed.stderr
     assert "FIXED" in fixed.stdout
     assert "--attempts" in fixed.stdout
 
 
 def test_its_safe_twin_exits_0_and_says_how_to_repeat_the_search(tenantproof: Run, tmp_path: Path) -> None:
-    done = tenantproof("fuzz", SAFE, "--for", "2s", "--no-examples", "-r", "json=r.json")
+    done = tenantproof("fuzz", SAFE, "--for", "1s", "--no-examples", "-r", "json=r.json")
 
     assert done.returncode == 0, done.stdout + done.stderr
     report = report_of(tmp_path / "r.json")

@@ -97,7 +97,7 @@ def command(
             say=SILENT if quiet and not keep else narrate,
             then=lambda handle, _report: doubts.extend(hints(scenario, handle)),
         )
-    for doubt in doubts:
+    for doubt in doubts if strict or not quiet else ():
         click.echo(doubt.render(), err=True)
     fails = threshold(fail_on)
     code = exit_code(report, fails, strict=strict) or (4 if strict and doubts else 0)

@@ -139,10 +139,9 @@ def _wider(role: str, one: Sequence[Scope], other: Sequence[Scope]) -> bool:
 
 
 def _rank(role: str, scope: Scope) -> int:
-    """How much a scope is worth: who owns nothing and belongs nowhere gets nothing by `own` and `tenant`."""
+    """How much a scope is worth: who belongs nowhere gets nothing by `own` and `tenant` in tables of tenants."""
     rank = _RANKS[scope.kind]
-    worthless = {"anon": (1, 2), "outsider": (2,)}.get(role, ())
-    return 0 if rank in worthless else rank
+    return 0 if role in ("anon", "outsider") and scope.kind in (ScopeKind.OWN, ScopeKind.TENANT) else rank
 
 
 def _unmentioned(scenario: Scenario, known: Known) -> Iterator[_Hint]:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tenantproof.api import is_unknown
 from tenantproof.core.finding import CellResult, Finding
 from tenantproof.core.model import Command
 from tenantproof.core.report import Report
 from tenantproof.reports.matrix import Outcome
+from tenantproof.reports.unknown import is_hollow, is_undecided, is_unknown
 from tenantproof.testing.outline import unlisted
 from tenantproof.testing.results import Results
 from tenantproof.testing.telling import block
@@ -86,10 +86,12 @@ def judge_rest(results: Results, path: Path, listed: Iterable[str]) -> Verdict:
 
 
 def judge_seeding(results: Results, path: Path) -> Verdict:
-    """Whether every table could be filled: an empty one proves nothing."""
-    missing = [f"{item.relation}: {item.message}" for item in results.report(path).unseeded]
+    """Whether every table was decided on and filled: an empty one proves nothing."""
+    report = results.report(path)
+    missing = [f"{item.relation}: {item.message}" for item in report.unseeded if is_hollow(item)]
+    missing += [f"{gap.object}: {gap.reason}" for gap in report.gaps if is_undecided(gap)]
     if missing:
-        _unknown(results, "could not be filled:\n  " + "\n  ".join(missing))
+        _unknown(results, "nothing is known of:\n  " + "\n  ".join(missing))
     return Verdict()
 
 

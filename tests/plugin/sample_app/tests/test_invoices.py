@@ -37,7 +37,7 @@ def test_invoices_are_isolated(assert_isolated):
     assert_isolated("invoices")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_no_query_of_acme_shows_anything_of_globex(tenancy, data):
     query = data.draw(queries(tenancy, personas=["acme.owner", "acme.clerk"]))
