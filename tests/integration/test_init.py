@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -116,6 +117,33 @@ def test_a_project_needs_no_edit(tenantproof: Run, tmp_path: Path) -> None:
     explained = tenantproof("init", "--force", "--explain")
     assert explained.returncode == 0
     assert "because: the tenants themselves" in explained.stdout
+
+
+PROJECT = ROOT / "fixtures" / "supabase_project"
+LEAKS = sorted((PROJECT / "leaks").glob("*.sql"))
+
+
+@pytest.mark.parametrize("given", ["supabase", "."])
+def test_the_project_of_a_stranger(tenantproof: Run, tmp_path: Path, given: str) -> None:
+    """Baseline, twenty migrations, seeds and storage: init, then check, and nothing between."""
+    shutil.copytree(PROJECT / "supabase", tmp_path / "supabase")
+    drafted = tenantproof("init", "--supabase", given, "--output", "app.tenancy.yaml")
+    assert drafted.returncode == 0, drafted.stderr
+    printed = " ".join(drafted.stdout.split())
+    assert "seed.sql ([db.seed] of config.toml)" in printed
+    assert "is a dump of some schemas" in printed
+    if given == "supabase":
+        checked = tenantproof("check", "app.tenancy.yaml", "--attempts", 200)
+        assert checked.returncode == 0, checked.stdout
+    else:
+        assert tenantproof("validate", "app.tenancy.yaml").returncode == 0
+
+
+@pytest.mark.parametrize("leak", LEAKS, ids=lambda leak: leak.stem)
+def test_leaks_of_the_project(leak: Path) -> None:
+    """Each planted leak is found from the draft, untouched."""
+    report = api.check(PROJECT / EXPECTED, attempts=0, patches=[leak])
+    assert api.exit_code(report) == 1
 
 
 @pytest.mark.parametrize(
@@ -350,6 +378,51 @@ def test_views_partitions_and_schemas(tmp_path: Path) -> None:
         "entries": "tenant organization",
         "counted": "undecided",
     }
+
+
+OPENED = """
+create table public.posts (id int generated always as identity primary key, org_id uuid not null references public.orgs,
+  parent_id int references public.posts, status text not null default 'draft' check (status in ('draft', 'published')));
+create table public.profiles (id uuid primary key references auth.users, handle text);
+alter table public.posts enable row level security; alter table public.profiles enable row level security;
+grant select on public.posts, public.profiles to authenticated;
+create policy mine on public.posts for select to authenticated using (status = 'published'
+  or org_id in (select org_id from public.org_members where user_id = auth.uid()));
+create policy everybody on public.profiles for select to authenticated using (true);
+"""
+
+
+LEAKY = """
+create table public.threads (id int generated always as identity primary key,
+  org_id uuid not null references public.orgs,
+  parent_id int references public.threads, status text not null default 'draft', active boolean not null default true);
+alter table public.threads enable row level security;
+grant select on public.threads to authenticated;
+create policy mine on public.threads for select to authenticated using (
+  org_id in (select org_id from public.org_members where user_id = auth.uid()));
+create policy leak on public.threads for select using (LEAK);
+"""
+
+
+def test_rows_that_are_open_on_purpose(tmp_path: Path) -> None:
+    """What is published and who is there is declared, with the place, to be confirmed; check says nothing of it."""
+    draft = init(tmp_path, FENCED + OPENED)
+    assert """posts: {select: {anon: none, "*": [tenant, {where: "status = 'published'"}]}}""" in draft.text
+    assert 'profiles: {select: {anon: none, "*": all}}' in draft.text
+    told = " ".join(draft.text.replace("#", " ").split())
+    assert "Confirm, or delete the line: the policy 'mine' (schema.sql:" in told
+    report = api.check(tmp_path / "x.tenancy.yaml", attempts=0)
+    assert (report.findings, api.exit_code(report)) == ((), 0)
+
+
+@pytest.mark.parametrize("using", ["true", "parent_id is null", "auth.uid() is not null", "status <> ''", "active"])
+def test_a_draft_never_declares_the_leak(tmp_path: Path, using: str) -> None:
+    """Drafted from a schema that leaks already: `check` of the draft still tells."""
+    draft = init(tmp_path, FENCED + LEAKY.replace("LEAK", using))
+    assert "'leak'" not in draft.text.partition("\nexpect:")[2]
+    report = api.check(tmp_path / "x.tenancy.yaml", attempts=0)
+    assert ("READ", "public.threads") in {(finding.channel, finding.object) for finding in report.findings}
+    assert api.exit_code(report) == 1
 
 
 # A live database

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -220,7 +221,7 @@ def partitioned(key: str, *bounds: str, kind: str = "int8") -> dict[QName, Relat
     category = {"int8": "N", "uuid": "U"}[kind]
     column = Column(name="id", position=1, type=kind, base_type=f"pg_catalog.{kind}", category=category, not_null=True)
 
-    def relation(name: str, **more: object) -> Relation:
+    def relation(name: str, **more: Any) -> Relation:
         return Relation(name=QName("public", name), owner="o", rls=False, force_rls=False, columns=(column,), **more)
 
     parent = relation("t", kind=RelationKind.PARTITIONED, partition_key=key)

@@ -10,6 +10,9 @@ from tenantproof.core.catalog import Column, ConstraintKind, Relation
 from tenantproof.core.model import Tenancy
 from tenantproof.core.world import Draft
 
+_LITERAL = re.compile(r"(?:'(?P<text>(?:[^']|'')*)'(?:::|$)|(?P<plain>-?\d+(?:\.\d+)?|true|false)$)")
+"""A default that pg_get_expr prints as a constant."""
+
 
 def harmless(stand: Stand, privilege: str) -> str | None:
     """A column that can be given one constant in every row: in no key, no check, no tenancy; None: there is none.
@@ -20,7 +23,18 @@ def harmless(stand: Stand, privilege: str) -> str | None:
     allowed = stand.writable(privilege) or stand.visible
     candidates = [name for name in stand.plain_columns if name in allowed]
     bound = anchors(stand.relation, stand.tenancy)
-    return next((name for name in candidates if name not in bound), None)
+    free = [name for name in candidates if name not in bound]
+    known = (name for name in free if constant(stand, name) is not None or not stand.relation.column(name).not_null)
+    return next(known, next(iter(free), None))
+
+
+def constant(stand: Stand, column: str) -> str | None:
+    """A value that is valid in the column: one that a valid row has, else its default where that is a literal."""
+    for draft in stand.drafts:
+        if draft.values.get(column) is not None:
+            return draft.values[column]
+    literal = _LITERAL.match(stand.relation.column(column).default or "")
+    return None if literal is None else (literal["text"] or "").replace("''", "'") or (literal["plain"] or "")
 
 
 def plain_columns(relation: Relation) -> tuple[str, ...]:

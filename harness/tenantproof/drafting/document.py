@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tenantproof.catalog.inference.proposal import Candidate, Decision, Kind, Proposal
-from tenantproof.core.model import Database, Locator, Membership, QName, Session, SystemRows
-from tenantproof.drafting.text import dotted, expressible, flow, identifier, path, scalar
+from tenantproof.catalog.inference.proposal import Candidate, Decision, Kind, Opening, Proposal
+from tenantproof.core.model import Database, Locator, Membership, Session, SystemRows
+from tenantproof.drafting.expectations import expectations
+from tenantproof.drafting.text import WIDTH, comment, dotted, expressible, flow, path, qualified, scalar
 
 MODELINE = "# yaml-language-server: $schema=scenario.schema.json"
-WIDTH = 118
-
 TENANTS = ("acme", "globex", "initech")
 LARGE = 150
 """From so many relations on two tenants do: a third makes the run half as long again."""
@@ -37,6 +35,8 @@ class Written:
     home: Path
     words: str
     ids: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[Opening, str] = field(default_factory=dict)
+    """Where the policies of openings stand, as `file:line`."""
 
 
 def write(proposal: Proposal, where: Written) -> str:
@@ -52,16 +52,9 @@ def write(proposal: Proposal, where: Written) -> str:
         *_membership(proposal, where.database.schemas[0]),
         *([f"claims: {flow(proposal.claims)}"] if proposal.claims else []),
         *_tables(proposal, where.database.schemas[0]),
-        *_expect(proposal, where.database.schemas),
+        *expectations(proposal, where.database.schemas, where.places),
     ]
     return "\n".join(lines) + "\n"
-
-
-def comment(text: str, indent: str = "") -> Iterator[str]:
-    """A sentence as comment lines.  What comes from the database cannot end the comment."""
-    plain = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    for line in textwrap.wrap(plain, WIDTH - len(indent) - 2, break_long_words=False) or [""]:
-        yield f"{indent}# {line}"
 
 
 def _database(where: Written) -> Iterator[str]:
@@ -124,6 +117,12 @@ def _membership(proposal: Proposal, first: str) -> Iterator[str]:
         yield from _candidates(proposal.candidates, first)
         yield "membership: undecided"
     elif len(proposal.memberships) == 1:
+        if proposal.lookalikes:
+            tables = " and ".join(qualified(name, first) for name in proposal.lookalikes)
+            yield from comment(
+                f"Policies look the caller up in {tables} too. If whoever stands there and not in"
+                f" {qualified(proposal.memberships[0].table, first)} is a member as well, write a list of both."
+            )
         yield f"membership: {_members(proposal.memberships[0], first)}"
     elif proposal.memberships:
         yield "membership:"
@@ -143,7 +142,7 @@ def _candidates(candidates: Sequence[Candidate], first: str) -> Iterator[str]:
 
 def _members(membership: Membership, first: str) -> str:
     named: dict[str, object] = {
-        "table": _qualified(membership.table, first),
+        "table": qualified(membership.table, first),
         "user": membership.user,
         "tenant": membership.tenant,
     }
@@ -152,10 +151,6 @@ def _members(membership: Membership, first: str) -> str:
     if membership.values:
         named["values"] = membership.values
     return flow(named)
-
-
-def _qualified(name: QName, first: str) -> str:
-    return identifier(name.name) if name.schema == first else dotted(name)
 
 
 def _tables(proposal: Proposal, first: str) -> Iterator[str]:
@@ -171,18 +166,8 @@ def _tables(proposal: Proposal, first: str) -> Iterator[str]:
                 yield from _table(decision, first)
 
 
-def _expect(proposal: Proposal, schemas: Sequence[str]) -> Iterator[str]:
-    """The one promise that a draft makes: that people may sign up and start a tenant."""
-    if proposal.open_to_newcomers and proposal.tenants is not None and proposal.tenants.schema in schemas:
-        yield ""
-        yield "expect:"
-        yield "  # Everybody who signed in may start a tenant: the policy asks for nothing else."
-        name = scalar(_qualified(proposal.tenants, schemas[0]))
-        yield f'  {name}: {{insert: {{anon: none, "*": all}}}}'
-
-
 def _table(decision: Decision, first: str) -> Iterator[str]:
-    name = _qualified(decision.name, first)
+    name = qualified(decision.name, first)
     if not all(map(expressible, _named(decision))):
         yield from comment(
             f"{name}: a name that begins or ends with a blank cannot be written here; it is not checked", "  "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,16 +12,18 @@ import psycopg
 from tenantproof.catalog.evidence import read_evidence
 from tenantproof.catalog.inference import propose
 from tenantproof.catalog.inference.callers import Callers, application_schemas, exposed_schemas, session_of
-from tenantproof.catalog.inference.proposal import Decision, Evidence, Kind, Proposal
+from tenantproof.catalog.inference.proposal import Decision, Evidence, Kind, Opening, Proposal
 from tenantproof.catalog.introspection import introspect
 from tenantproof.core.catalog import Catalog
 from tenantproof.core.errors import NothingToCheck, UsageError, did_you_mean
 from tenantproof.core.model import Command, Database, Platform, QName
-from tenantproof.core.ports import SILENT
+from tenantproof.core.ports import SILENT, Source
 from tenantproof.drafting.document import Written, write
 from tenantproof.drafting.origin import Origin
 from tenantproof.drafting.tenant_ids import tenant_ids
 from tenantproof.targets.embedded import EmbeddedTarget
+from tenantproof.targets.locate import find_policy
+from tenantproof.targets.sources import read_sources
 
 API_ROLES = ("authenticated", "anon")
 
@@ -61,6 +64,8 @@ class _Read:
     database: Database
     catalog: Catalog
     evidence: Evidence
+    notes: tuple[str, ...]
+    """What reading the files met: skipped, reordered, converted."""
 
 
 def make_draft(
@@ -82,13 +87,22 @@ def make_draft(
         tenants=_named(read.catalog, read.database.schemas, tenant_table),
     )
     ids = tenant_ids(read.catalog, proposal.tenants, proposal.tenant_key)
-    written = write(proposal, Written(database=read.database, home=home, words=origin.words, ids=ids))
+    places = dict(_places(proposal, read_sources(origin.migrations), home))
+    written = write(proposal, Written(database=read.database, home=home, words=origin.words, ids=ids, places=places))
     return Draft(
         text=written,
         proposal=proposal,
         schemas=read.database.schemas,
-        notes=(*origin.notes, *notes, *proposal.notes),
+        notes=tuple(dict.fromkeys((*origin.notes, *read.notes, *notes, *proposal.notes))),
     )
+
+
+def _places(proposal: Proposal, sources: Sequence[Source], home: Path) -> Iterator[tuple[Opening, str]]:
+    """Where the policies of openings stand, as seen from the scenario's folder."""
+    for opening in proposal.openings:
+        found = find_policy(sources, opening.table, opening.policy)
+        if found is not None:
+            yield opening, f"{Path(os.path.relpath(found[0], home)).as_posix()}:{found[1]}"
 
 
 def _built(origin: Origin, say: Callable[[str], None]) -> tuple[_Read, tuple[str, ...]]:
@@ -109,7 +123,8 @@ def _read(origin: Origin, *, exposes: bool, say: Callable[[str], None]) -> _Read
         schemas=origin.schemas or ("public",),
         auto_expose_new_tables=exposes,
     )
-    with EmbeddedTarget(database, say=say).database() as handle, psycopg.connect(handle.conninfo) as connection:
+    target = EmbeddedTarget(database, say=say)
+    with target.database() as handle, psycopg.connect(handle.conninfo) as connection:
         catalog = introspect(connection)
         schemas = _schemas(origin, catalog)
         evidence = read_evidence(connection, catalog, schemas)
@@ -118,7 +133,7 @@ def _read(origin: Origin, *, exposes: bool, say: Callable[[str], None]) -> _Read
         raise NothingToCheck(
             f"{origin.words}: the migrations make no table in {', '.join(schemas)} (tables are in: {elsewhere})"
         )
-    return _Read(database=replace(database, schemas=schemas), catalog=catalog, evidence=evidence)
+    return _Read(database=replace(database, schemas=schemas), catalog=catalog, evidence=evidence, notes=target.notes)
 
 
 def _schemas(origin: Origin, catalog: Catalog) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -53,8 +54,19 @@ def of_supabase(folder: Path, words: str) -> Origin:
         words=words,
         schemas=project.schemas,
         exposes=None if unset else project.auto_expose_new_tables,
-        notes=project.notes,
+        notes=(*project.notes, *_seeds(project.migrations)),
     )
+
+
+def _seeds(entries: tuple[Path, ...]) -> Iterator[str]:
+    """That seeds are part of the database: what they fill counts as reference data."""
+    after = list(itertools.dropwhile(lambda entry: not entry.is_dir(), entries))
+    seeds = [entry.as_posix() for entry in after if entry.is_file()]
+    if seeds:
+        yield (
+            f"applied after the migrations: {', '.join(seeds)} ([db.seed] of config.toml); tables filled there"
+            " that nobody owns are taken for reference data"
+        )
 
 
 def of_migrations(path: Path, words: str, platform: Platform | None = None) -> Origin:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+
+from tenantproof.core.model import QName
+
+WIDTH = 118
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:[./-][A-Za-z0-9_]+)*")
 _WORDS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n", "undecided"])
@@ -37,6 +42,18 @@ def identifier(name: str) -> str:
 def dotted(names: Iterable[str]) -> str:
     """A path of columns, or schema and table, as the scenario writes it."""
     return ".".join(identifier(name) for name in names)
+
+
+def qualified(name: QName, first: str) -> str:
+    """A relation as the scenario names it, where *first* is its first schema."""
+    return identifier(name.name) if name.schema == first else dotted(name)
+
+
+def comment(text: str, indent: str = "") -> Iterator[str]:
+    """A sentence as comment lines.  What comes from the database cannot end the comment."""
+    plain = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    for line in textwrap.wrap(plain, WIDTH - len(indent) - 2, break_long_words=False) or [""]:
+        yield f"{indent}# {line}"
 
 
 def flow(value: object) -> str:

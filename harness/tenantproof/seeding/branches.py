@@ -50,7 +50,7 @@ def _branches(node: Node, holds: bool) -> Iterator[Branch]:
         case Kind.AND | Kind.OR:
             for part in node.parts:
                 yield from _branches(part, holds)
-        case Kind.CASE if all(map(_is_condition, node.parts[1::2])):
+        case Kind.CASE:
             yield from _case(node.parts, holds)
         case Kind.IS if node.value in ("true", "not true", "false", "not false"):
             yield from _branches(node.parts[0], holds == (node.value in ("true", "not false")))

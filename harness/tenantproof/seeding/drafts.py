@@ -103,7 +103,8 @@ def _candidate(table: TablePlan, made: SeedRow | Replacement, want: Want, cast: 
     )
     plain, bare = _written(table, row.values | row.plain), _bare(table, draft.values)
     order = [bare, draft.values, plain] if bare_first else [draft.values, plain, bare]
-    ways = tuple(values for number, values in enumerate(order) if values not in order[:number])
+    # A row of nothing but defaults cannot be said with a list of columns.
+    ways = tuple(v for n, v in enumerate(order) if v and v not in order[:n]) or tuple(order[:1])
     return Candidate(draft=draft, table=table, tenant=row.tenant, actor=want.actor or row.owner, ways=ways)
 
 

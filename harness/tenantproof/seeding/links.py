@@ -59,9 +59,9 @@ class Links:
         """What a foreign key of this column alone could hold: keys of rows of the tenant, or of shared ones."""
         for key in self._table.foreign_keys:
             if key.columns == (column,) and key.references is not None:
-                parents = self._of_tenant(
-                    [r for r in self._store.of(key.references) if r.owner not in self._spares], want
-                )
+                known = [row for row in self._store.of(key.references) if row.owner not in self._spares]
+                parents = self._of_tenant(known, want, key)
+                parents = self._near_owner(parents, want, optional=self._optional([column]))
                 return tuple(dict.fromkeys(row.values.get(key.ref_columns[0]) for row in parents))
         return ()
 
@@ -97,14 +97,20 @@ class Links:
         found = self._store.matching(key.references, fixed)
         if all(column in values for column in key.columns):
             return found
-        found = self._of_tenant([row for row in found if row.owner not in self._spares], want)
+        found = self._of_tenant([row for row in found if row.owner not in self._spares], want, key)
+        found = self._near_owner(found, want, optional=self._optional([c for c in key.columns if c not in values]))
         found = [row for row in found if not row.childless] or found
         return self._of_owner(found, key, want, attempt)
 
-    def _of_tenant(self, rows: list[SeedRow], want: Want) -> list[SeedRow]:
+    def _of_tenant(self, rows: list[SeedRow], want: Want, key: Constraint) -> list[SeedRow]:
         """Rows of the wanted tenant; of tables without tenants those of its members, or shared ones."""
         if want.tenant is None:
-            return [row for row in rows if row.tenant is None] or rows
+            # Of the tenants themselves those that the scenario does not name are somebody's too.
+            named = [row for row in rows if row.tenant is not None]
+            are_tenants = any(
+                row.values.get(key.ref_columns[0]) == self._cast.tenant_ids[row.tenant or ""] for row in named[:1]
+            )
+            return named if are_tenants else [row for row in rows if row.tenant is None] or rows
         members = {persona.user_id for persona in self._cast.members(want.tenant)} | {want.owner}
         mine = [row for row in rows if row.tenant == want.tenant]
         if mine or any(row.tenant is not None for row in rows if not row.existing):
@@ -112,6 +118,14 @@ class Links:
         tenantless = [row for row in rows if row.tenant is None]
         people = [row for row in tenantless if row.owner in members]
         return people or [row for row in tenantless if row.owner is None]
+
+    def _near_owner(self, rows: list[SeedRow], want: Want, *, optional: bool) -> list[SeedRow]:
+        """For a user's row without a tenant those of the user's own tenants: a pointer to a stranger's stays NULL."""
+        person = next((p for p in self._cast.users if p.user_id == (want.owner or want.actor)), None)
+        if want.tenant is not None or person is None or any(row.tenant is None for row in rows):
+            return rows
+        near = [row for row in rows if row.tenant in person.tenants]
+        return near if near or optional else rows
 
     def _of_owner(self, rows: list[SeedRow], key: Constraint, want: Want, attempt: int) -> list[SeedRow]:
         owned = [row for row in rows if row.owner is not None and row.owner == (want.actor or want.owner)]

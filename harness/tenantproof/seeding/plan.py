@@ -10,10 +10,13 @@ from dataclasses import dataclass, field, replace
 from tenantproof.core.catalog import Catalog, Constraint, ConstraintKind, Relation
 from tenantproof.core.model import Locator, Membership, Platform, QName, Scenario, Tenancy
 from tenantproof.seeding.checks import Hints, Rules, identifiers_in, merge, read_checks, read_domain_checks
+from tenantproof.seeding.softkeys import keys_of
 from tenantproof.seeding.store import UniqueKey
 
 AUTH_USERS = QName("auth", "users")
 AUTH_IDENTITIES = QName("auth", "identities")
+Keys = Mapping[QName, Sequence[Constraint]]
+"""What each table refers to."""
 _SERVICE_SCHEMAS = frozenset({"auth", "storage", "realtime", "vault", "extensions"})
 """Tables of Supabase's own services: what their columns may hold together is known to the services alone."""
 
@@ -45,6 +48,8 @@ class TablePlan:
     referenced: frozenset[str] = frozenset()
     """Columns that foreign keys refer to."""
     has_children: bool = False
+    paired: bool = False
+    """Whether a row of another table joins two of its rows that belong to one user."""
     only_child: bool = False
     """Whether one of its rows can have one row only in a table that refers to it."""
 
@@ -106,15 +111,14 @@ def make_plan(catalog: Catalog, scenario: Scenario, tenancy: Mapping[QName, Tena
     """The plan for a scenario; raises nothing, tables that cannot be filled are found out later."""
     users = user_columns(catalog, scenario, tenancy)
     tenants, key = tenant_table(catalog, scenario, tenancy)
-    names = _tables_to_fill(catalog, scenario, tenants, users)
-    order, late = _order(catalog, names, _bound_columns(scenario, tenancy))
-    tables = tuple(
-        _with_children(
-            _table_plan(catalog.relations[name], scenario, tenancy.get(name, Tenancy()), late, tenants, users),
-            [catalog.relations[other] for other in order],
-        )
+    keys = {n: keys_of(r, tenancy.get(n, Tenancy()), catalog) for n, r in catalog.relations.items()}
+    names = _tables_to_fill(catalog, scenario, tenants, users, keys)
+    order, late = _order(catalog, names, _bound_columns(scenario, tenancy), keys)
+    whole = [
+        _table_plan(catalog.relations[name], scenario, tenancy.get(name, Tenancy()), keys[name], late, tenants, users)
         for name in order
-    )
+    ]
+    tables = tuple(_with_children(table, whole) for table in whole)
     return Plan(
         tables=tables,
         tenants=tenants,
@@ -177,7 +181,7 @@ def _single(locator: Locator | None) -> str | None:
 
 
 def _tables_to_fill(
-    catalog: Catalog, scenario: Scenario, tenants: QName | None, users: Mapping[QName, str]
+    catalog: Catalog, scenario: Scenario, tenants: QName | None, users: Mapping[QName, str], keys: Keys
 ) -> frozenset[QName]:
     in_scope = (r for r in catalog.in_schemas(scenario.database.schemas) if r.is_table and not r.partition_bound)
     found = {relation.name for relation in in_scope}
@@ -185,7 +189,7 @@ def _tables_to_fill(
     todo = [name for name in found if name in catalog.relations]
     found = set(todo)
     while todo:
-        for key in catalog.relations[todo.pop()].foreign_keys:
+        for key in keys[todo.pop()]:
             if key.references is not None and key.references in catalog.relations and key.references not in found:
                 found.add(key.references)
                 todo.append(key.references)
@@ -201,11 +205,10 @@ def _bound_columns(scenario: Scenario, tenancy: Mapping[QName, Tenancy]) -> froz
 
 
 def _order(
-    catalog: Catalog, names: frozenset[QName], bound: frozenset[tuple[QName, str]]
+    catalog: Catalog, names: frozenset[QName], bound: frozenset[tuple[QName, str]], keys: Keys
 ) -> tuple[tuple[QName, ...], frozenset[tuple[QName, QName]]]:
     graph = {
-        name: {k.references for k in catalog.relations[name].foreign_keys if k.references and k.references in names}
-        - {name}
+        name: {key.references for key in keys[name] if key.references and key.references in names} - {name}
         for name in sorted(names)
     }
     late: set[tuple[QName, QName]] = set()
@@ -236,11 +239,11 @@ def _table_plan(
     relation: Relation,
     scenario: Scenario,
     tenancy: Tenancy,
+    keys: Sequence[Constraint],
     late: frozenset[tuple[QName, QName]],
     tenants: QName | None,
     users: Mapping[QName, str],
 ) -> TablePlan:
-    keys = relation.foreign_keys
     is_late = {k.name: (relation.name, k.references) in late for k in keys}
     memberships = tuple(m for m in scenario.memberships if m.table == relation.name)
     unique, columns = _unique(relation)
@@ -261,15 +264,24 @@ def _table_plan(
     )
 
 
-def _with_children(table: TablePlan, relations: Sequence[Relation]) -> TablePlan:
-    keys = [(r, key) for r in relations for key in r.foreign_keys if key.references == table.name]
+def _with_children(table: TablePlan, tables: Sequence[TablePlan]) -> TablePlan:
+    keys = [(other, key) for other in tables for key in other.foreign_keys if key.references == table.name]
     special = table.is_tenants or bool(table.memberships) or table.user_column is not None
     return replace(
         table,
         referenced=frozenset(column for _, key in keys for column in key.ref_columns),
-        has_children=bool(keys) and not special,
-        only_child=any(set(u.columns) <= set(key.columns) for r, key in keys for u in _unique(r)[0]),
+        # A key that is implied only keeps no row from being deleted.
+        has_children=any(key in other.relation.foreign_keys for other, key in keys) and not special,
+        paired=not special and any(_joins_two(other, table) for other in tables),
+        only_child=any(set(u.columns) <= set(key.columns) for other, key in keys for u in other.unique),
     )
+
+
+def _joins_two(other: TablePlan, table: TablePlan) -> bool:
+    """Whether two keys lead to the table, and share the column that says whose the rows are."""
+    keys = [key for key in other.foreign_keys if key.references == table.name and other.name != table.name]
+    owned = [k for k in keys if table.owner_column is not None and table.owner_column in k.ref_columns]
+    return any(set(a.columns) & set(b.columns) for a, b in itertools.combinations(owned, 2))
 
 
 def _rules(relation: Relation) -> Rules:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from tenantproof.core.model import QName, Scenario
 from tenantproof.core.world import Draft
@@ -67,8 +68,11 @@ def probe(
                 "keep": keeping,
             }
         )
+    deferred = [] if keeping else _deferred({candidate.table.name: candidate.table for candidate in candidates})
     with connection.transaction(force_rollback=True), psycopg.RawCursor(connection) as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for waiting in deferred:
+            cursor.execute(sql.SQL("SET CONSTRAINTS {} DEFERRED").format(waiting).as_string(connection))
         cursor.execute(statement("probe_inserts"))
         cursor.execute(
             "SELECT code, message, which, part, kind FROM pg_temp.tenantproof_probe($1::jsonb) ORDER BY number",
@@ -78,6 +82,16 @@ def probe(
             Answer(sqlstate=state, message=message, constraint=which, column=part, datatype=kind)
             for state, message, which, part, kind in cursor.fetchall()
         ]
+
+
+def _deferred(tables: Mapping[QName, TablePlan]) -> list[sql.Identifier]:
+    """Keys of a cycle whose row may come later in the transaction: a new row is refused for want of it by no INSERT."""
+    late = ((table, key) for table in tables.values() for key in table.late)
+    return [
+        sql.Identifier(table.name.schema, key.name)
+        for table, key in late
+        if key.deferrable and "INITIALLY DEFERRED" in key.definition
+    ]
 
 
 def _removals(connection: psycopg.Connection[Any], candidate: Candidate, plan: Plan) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 
@@ -10,12 +11,14 @@ from tenantproof.core.catalog import Column
 from tenantproof.seeding.answers import Answer
 from tenantproof.seeding.checks import identifiers_in, literals_of
 from tenantproof.seeding.inlining import Body
+from tenantproof.seeding.patterns import accepts, matching
 from tenantproof.seeding.plan import TablePlan
 from tenantproof.seeding.samples import constant_default
 from tenantproof.seeding.store import SeedRow, Values
 
 MOST_TRIES = 300
 _ROUNDS = 4
+_MOST_FITTING = 8
 _REPAIRABLE = ("22", "23", "P0")
 _NEW = re.compile(r"\bnew\.\"?(\w+)\"?", re.IGNORECASE)
 _CODES = tuple(a + b for a in "abcdefghijklmnopqrstuvwxyz" for b in "0123456789")
@@ -119,6 +122,15 @@ class Repairs:
         called = (t.function.name for t in self._table.relation.triggers if t.enabled and "INSERT" in t.events)
         return "\n".join(self._bodies[name].source for name in called if name in self._bodies)
 
+    def _fitting(self, column: Column, number: int) -> Iterator[str]:
+        """Texts of the form, or among the choices, that a CHECK demands."""
+        hints = self._table.rules.of(column.name)
+        yield from hints.choices
+        rng = random.Random(f"{self._table.name}/{column.name}/{number}")
+        for pattern in hints.patterns[:1]:
+            made = (matching(pattern, rng) for _ in range(_MOST_FITTING))
+            yield from (text for text in made if text and all(accepts(other, text) for other in hints.patterns))
+
     def _options(self, column: Column, text: str, number: int, *, unique: bool) -> Iterator[str | None]:
         if not column.not_null:
             yield None
@@ -127,6 +139,7 @@ class Repairs:
             yield default
         yield from column.enum_values
         if unique and column.category == "S":
+            yield from self._fitting(column, number)
             yield from (_CODES[(number * 10 + turn) % len(_CODES)] for turn in range(0, 60, 7))
         if unique and column.category == "N":
             yield from (str(number * 10 + turn) for turn in range(10))

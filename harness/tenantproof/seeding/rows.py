@@ -307,11 +307,15 @@ class Builder:
                 return option
 
     def _late_columns(self, values: Values) -> frozenset[str]:
-        """What stays empty until the rows of a cycle are there: of a key that may be empty in part, that part."""
+        """
+        What stays empty until the rows of a cycle are there: of a key that may be empty in part, that part; else what
+        no other row of the cycle refers to, since those rows are made before it is bound.
+        """
         found: set[str] = set()
+        known = {*self.table.relation.primary_key, *self.table.referenced}
         for key in self.table.late:
             nullable = {c for c in key.columns if not self.table.relation.column(c).not_null}
-            found |= (nullable or set(key.columns)) - values.keys()
+            found |= (nullable or set(key.columns) - known or set(key.columns)) - values.keys()
         return frozenset(found)
 
     def _fixed(self, want: Want) -> Values:

@@ -14,6 +14,7 @@ from tenantproof.core.catalog import Catalog
 from tenantproof.core.model import Persona, QName, Scenario, Tenancy
 from tenantproof.core.world import Key, Manifest, Unseeded
 from tenantproof.seeding import partitions
+from tenantproof.seeding.aftermath import strayed
 from tenantproof.seeding.cast import Cast, make_cast
 from tenantproof.seeding.drafts import Drafting, make_drafts
 from tenantproof.seeding.existing import read_existing, read_keys
@@ -22,11 +23,11 @@ from tenantproof.seeding.inlining import bodies_of
 from tenantproof.seeding.judging import Judge
 from tenantproof.seeding.load import load, refresh_views
 from tenantproof.seeding.plan import AUTH_IDENTITIES, AUTH_USERS, Plan, TablePlan, make_plan
-from tenantproof.seeding.rows import Builder, Impossible
+from tenantproof.seeding.rows import FULL, Builder, Impossible, Want
 from tenantproof.seeding.samples import Clock, Samples
 from tenantproof.seeding.settle import drop_new_tenants, settle_memberships
 from tenantproof.seeding.solving import Solver
-from tenantproof.seeding.store import Store
+from tenantproof.seeding.store import SeedRow, Store
 from tenantproof.seeding.trials import Court
 from tenantproof.seeding.typebook import read_types
 from tenantproof.seeding.users import insert_auth_users
@@ -74,6 +75,7 @@ def seed(
         problems += [*unfilled(parts.filled, store, cast), *work.fill(parts.after)]
     work.builders |= work.builders_of(parts.filled)
     problems += refresh_views(connection, catalog, scenario.database.schemas)
+    problems += strayed(connection, plan, store, catalog, cast)
     after = read_keys(connection, plan)
     connection.commit()
 
@@ -179,8 +181,11 @@ def _builders(
     samples: Samples,
     tenancy: Mapping[QName, Tenancy],
 ) -> dict[QName, Builder]:
+    # Not the tenants' own key: a column of another table that bears its name (uid, code) is a key of that table.
     columns = frozenset(
-        known.tenant.path[0] for known in tenancy.values() if known.tenant and len(known.tenant.path) == 1
+        known.tenant.path[0]
+        for name, known in tenancy.items()
+        if known.tenant and len(known.tenant.path) == 1 and name != plan.tenants
     ) - {"id"}
     return {
         table.name: Builder(
@@ -205,7 +210,26 @@ def _build_rows(
     for table in plan.tables:
         if table.late:
             builders[table.name].bind_late()
+            _make_missing(table, store, builders)
     return unmade
+
+
+def _make_missing(table: TablePlan, store: Store, builders: Mapping[QName, Builder]) -> None:
+    """Rows that a required key of a cycle found nothing to refer to get a row of their own there."""
+    for key in table.late:
+        builder = builders.get(key.references) if key.references else None
+        required = [column for column in key.columns if table.relation.column(column).not_null]
+        if builder is None or not required:
+            continue
+        for row in store.of(table.name):
+            if row.existing or all(row.values.get(column) is not None for column in required):
+                continue
+            pairs = zip(key.columns, key.ref_columns, strict=True)
+            known = {ref: row.values[column] for column, ref in pairs if row.values.get(column) is not None}
+            made = builder.build(Want(tenant=row.tenant, owner=row.owner, fixed=known), builder.table.early)
+            if not isinstance(made, Impossible):
+                store.add(builder.table.name, made)
+        builders[table.name].bind_late()
 
 
 def _fill(table: TablePlan, cast: Cast, store: Store, builder: Builder, tenanted: Tenanted) -> list[Unseeded]:
@@ -220,10 +244,17 @@ def _fill(table: TablePlan, cast: Cast, store: Store, builder: Builder, tenanted
             store.add(table.name, made)
     served = {row.tenant for row in store.of(table.name)}
     return [
-        Unseeded(relation=table.name, tenant=tenant, sqlstate=why.sqlstate, message=why.message)
+        Unseeded(relation=table.name, tenant=tenant, sqlstate=why.sqlstate, message=_said(why, store.of(table.name)))
         for tenant, why in problems.items()
         if tenant not in served
     ]
+
+
+def _said(why: Impossible, rows: Sequence[SeedRow]) -> str:
+    """That a table has the one row that it can have is no lack of rows; the prefix leaves INSERT in doubt alone."""
+    if len(rows) == 1 and rows[0].existing and why.message.startswith(FULL):
+        return "insert: the table has one row and takes no other"
+    return why.message
 
 
 def _keys_of_existing(plan: Plan, store: Store, cast: Cast) -> dict[QName, frozenset[Key]]:

@@ -95,7 +95,8 @@ def _drafts_without_tenant(table: TablePlan, cast: Cast) -> Iterator[Want]:
         return
     if table.by_owner:
         yield from _per_actor(table, cast.users)
-    else:
+    if table.owner_column is None or not table.relation.column(table.owner_column).not_null:
+        # A system row may have to be nobody's.
         yield Want()
 
 
@@ -163,7 +164,7 @@ def _tenant_rows(table: TablePlan, cast: Cast, few: int) -> Iterator[Want]:
     for tenant in cast.tenant_ids:
         members = cast.members(tenant)
         # The row that nothing refers to is one more: rows that belong to its owner need a parent of that owner.
-        count = max(few, len(members) + table.has_children) if table.by_owner else few
+        count = max(few, len(members) * (_FEW if table.paired else 1) + table.has_children) if table.by_owner else few
         for turn in range(count):
             owner = members[turn % len(members)].user_id if table.by_owner and members else None
             yield Want(tenant=tenant, owner=owner, turn=turn, childless=table.has_children and turn == count - 1)
@@ -187,8 +188,11 @@ def _has_path(table: TablePlan) -> bool:
 
 
 def _owner_rows(table: TablePlan, cast: Cast, few: int) -> Iterator[Want]:
-    for turn, persona in enumerate(cast.users):
-        yield Want(owner=persona.user_id, turn=turn)
+    # Rows that are joined two by two: three of them leave pairs free for drafts, whichever way round pairs count.
+    rounds = _FEW if table.paired and not table.one_per_owner else 1
+    for number in range(rounds):
+        for turn, persona in enumerate(cast.users):
+            yield Want(owner=persona.user_id, turn=turn + number)
     for tenant in cast.tenant_ids:
         members = cast.members(tenant)
         count = max(few, len(members) + table.has_children) if members else 0

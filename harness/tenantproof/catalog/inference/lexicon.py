@@ -66,6 +66,30 @@ FLAG_COLUMNS = vocabulary("""
     """)
 """Columns that open a row to others."""
 
+OPEN_WORDS = vocabulary("""
+    public published publish listed unlisted visible open released everyone everybody anyone anybody world global
+    """)
+"""Words of a state, or of a moment, in which a row is there for people of other tenants."""
+
+INNER_WORDS = vocabulary("""
+    private internal member membership staff employee colleague team group org organization organisation tenant
+    workspace account company client customer contact contractor partner admin owner manager draft hidden
+    confidential secret
+    """)
+"""Words that speak of people inside a tenant, or of one group of people: what such a flag opens, it opens to them."""
+
+STATE_WORDS = vocabulary("""
+    active enabled archived deleted disabled done complete completed finished closed locked current valid verified
+    confirmed default paid sent read seen pending processed synced main
+    """)
+"""Flags that say what became of a row, not who may see it."""
+
+CONTACT_WORDS = vocabulary("""
+    email mail phone mobile address street birth birthday birthdate iban ssn tax salary wage stripe customer token
+    secret password passport ip
+    """)
+"""Columns that people do not mean to show to strangers: a table of users with one is no directory for everybody."""
+
 RANKS = (
     ("superadmin", "super_admin", "root", "platform_admin"),
     ("owner", "founder", "principal", "boss", "head", "account_owner", "org_owner", "primary_owner"),

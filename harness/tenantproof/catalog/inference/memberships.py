@@ -91,6 +91,22 @@ def memberships(search: Search) -> tuple[Found, ...]:
     return tuple(ranked)
 
 
+def others(search: Search, certain: Found) -> tuple[QName, ...]:
+    """Further tables in which policies look the caller up as in a membership; only people can say what they mean.
+
+    Groups inside a tenant, people of a client, badges that copy a role: shaped alike, and no two meant alike.
+    """
+    asked = {
+        found.table
+        for found in _candidates(search)
+        if found.table != certain.table
+        and found.table in search.facts.asked
+        and search.people.asked(search.facts.equal.get((found.table, found.user), ()))
+        and (set(stems(found.table.name)) & MEMBERSHIP_WORDS or found.points >= ENOUGH)
+    }
+    return tuple(sorted(asked - set(search.people.tables)))
+
+
 def _inside(search: Search, found: Found, other: Found) -> bool:
     """Whether the tenants of one belong to the tenants of the other (groups inside organizations)."""
     if found.tenants is None or other.tenants is None:

@@ -45,6 +45,24 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """Rows of a relation that a policy opens to people of other tenants, by what the rows themselves say."""
+
+    name: QName
+    """The relation: `table`, or a view that shows it."""
+    table: QName
+    policy: str
+    where: str
+    """The condition, as SQL over the row; empty for all rows of a directory of users."""
+    columns: frozenset[str]
+    anon: bool
+    """Whether people without a token read them too."""
+    signed: bool
+    directory: bool = False
+    """Whether the table has one row for each user and no tenant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A membership that may be meant."""
 
@@ -74,8 +92,12 @@ class Proposal:
     doubt: str = ""
     candidates: tuple[Candidate, ...] = ()
     role_doubt: str = ""
+    lookalikes: tuple[QName, ...] = ()
+    """Further tables in which policies look the caller up, which may be memberships too."""
     why: Mapping[str, str] = field(default_factory=dict)
     """Reasons for `membership`, `roles`, `claims`, `session`, one line each."""
     open_to_newcomers: bool = False
     """Whether everybody who signed in may make a tenant, by a policy that asks for no tenant of theirs."""
+    openings: tuple[Opening, ...] = ()
+    """What the draft declares under `expect`, for people to confirm."""
     notes: tuple[str, ...] = ()

@@ -12,12 +12,13 @@ from tenantproof.catalog.inference.callers import Callers, find_callers
 from tenantproof.catalog.inference.ground import Ground
 from tenantproof.catalog.inference.keys import PLATFORM_SCHEMAS, Key, carriers
 from tenantproof.catalog.inference.lexicon import TENANT_WORDS, is_pointer, stems
-from tenantproof.catalog.inference.memberships import Found, memberships, search_of
+from tenantproof.catalog.inference.memberships import Found, memberships, others, search_of
+from tenantproof.catalog.inference.openings import Readers, find_openings
 from tenantproof.catalog.inference.people import People, find_people
 from tenantproof.catalog.inference.privileges import Privileges
-from tenantproof.catalog.inference.proposal import Candidate, Decision, Evidence, Kind, Proposal
+from tenantproof.catalog.inference.proposal import Candidate, Decision, Evidence, Kind, Opening, Proposal
 from tenantproof.catalog.inference.reading import Facts, read_policies
-from tenantproof.catalog.inference.tables import decide
+from tenantproof.catalog.inference.tables import decide, flag_remark
 from tenantproof.catalog.inference.tokens import Token, tokenize
 from tenantproof.catalog.inference.views import decide_view
 from tenantproof.core.catalog import Catalog, Relation, RelationKind
@@ -40,7 +41,8 @@ def propose(
     facts = read_policies(catalog)
     callers = find_callers(catalog, facts)
     people = find_people(catalog, facts, callers.users)
-    found = memberships(search_of(catalog, facts, people, evidence))
+    search = search_of(catalog, facts, people, evidence)
+    found = memberships(search)
     if tenants is not None:
         found = tuple(f for f in found if f.tenants == tenants) or found
     certain = found[0] if len(found) == 1 else None
@@ -57,11 +59,14 @@ def propose(
     )
     doubt = _doubt(ground, found, callers, schemas)
     decisions = _decisions(ground, schemas) if not doubt else ()
+    openings = find_openings(ground, decisions, _readers(catalog, platform, session))
+    decisions = _without_flags(ground, decisions, openings)
     roles, why_roles = _roles(certain, callers, facts)
     return Proposal(
         tenants=table,
         tenant_key=key,
         memberships=ground.memberships,
+        lookalikes=others(search, certain) if certain is not None else (),
         roles=roles,
         session=session,
         claims=claims,
@@ -70,6 +75,7 @@ def propose(
         doubt=doubt,
         candidates=tuple(map(_candidate, found)) if doubt else (),
         role_doubt=role_doubt,
+        openings=openings,
         open_to_newcomers=not doubt and _open_to_newcomers(ground),
         why={"membership": certain.why if certain is not None else "", "roles": why_roles},
         notes=tuple(_notes(catalog, callers, certain)),
@@ -97,6 +103,25 @@ def _held(catalog: Catalog, platform: Platform, session: Session | None) -> froz
     if platform is Platform.POSTGRES and session is not None:
         names = [role for role in (session.role, session.anon_role) if role]
     return frozenset({"public"}).union(*(catalog.privileges_of(name) for name in names))
+
+
+def _readers(catalog: Catalog, platform: Platform, session: Session | None) -> Readers:
+    """Who reads as a stranger: with a token, and without one."""
+    signed, anon = "authenticated", "anon"
+    if platform is Platform.POSTGRES and session is not None:
+        signed, anon = session.role, session.anon_role or session.role
+    return Readers(anon=catalog.privileges_of(anon), signed=catalog.privileges_of(signed))
+
+
+def _without_flags(ground: Ground, decisions: Sequence[Decision], openings: Sequence[Opening]) -> tuple[Decision, ...]:
+    """The decisions, without remarks on rows that the draft declares to be open."""
+    declared = {opening.name for opening in openings}
+    return tuple(
+        replace(d, remark="")
+        if d.name in declared and d.remark == flag_remark(ground, ground.catalog.relations[d.name])
+        else d
+        for d in decisions
+    )
 
 
 def _ground(

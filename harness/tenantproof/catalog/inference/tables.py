@@ -11,7 +11,14 @@ import re
 from collections.abc import Mapping
 
 from tenantproof.catalog.inference.ground import Ground, Way, is_tenants
-from tenantproof.catalog.inference.lexicon import NOT_OWNER_WORDS, PRIVATE_WORDS, SHARED_WORDS, stems, words
+from tenantproof.catalog.inference.lexicon import (
+    INNER_WORDS,
+    NOT_OWNER_WORDS,
+    PRIVATE_WORDS,
+    SHARED_WORDS,
+    stems,
+    words,
+)
 from tenantproof.catalog.inference.owner_ways import owner_way
 from tenantproof.catalog.inference.privileges import asks_nobody
 from tenantproof.catalog.inference.proposal import Decision, Kind
@@ -78,12 +85,9 @@ def _of_people(ground: Ground, relation: Relation) -> Decision:
         return Decision(
             name=relation.name, kind=Kind.TENANT, tenancy=tenancy, why=f"a user of one tenant: {tenant.why}"
         )
-    open_to_all = ground.privileges.open_to_read(relation)
-    remark = (
-        "a policy shows it to everybody: if these are public profiles, declare it under expect" if open_to_all else ""
-    )
     tenancy = Tenancy(owner=Locator(path=(key,)))
     why = f"one row for each user, by {key}"
+    remark = flag_remark(ground, relation)
     return Decision(name=relation.name, kind=Kind.OWNER, tenancy=tenancy, why=why, remark=remark)
 
 
@@ -101,7 +105,7 @@ def _of_tenant(ground: Ground, relation: Relation, way: Way) -> Decision:
         remark = "; ".join(filter(None, (remark, told)))
     why = f"{way.why}" + (f"; owner: {owner.why}" if locator is not None and isinstance(owner, Way) else "")
     return Decision(
-        name=relation.name, kind=Kind.TENANT, tenancy=tenancy, why=why, remark=remark or _flag(ground, relation)
+        name=relation.name, kind=Kind.TENANT, tenancy=tenancy, why=why, remark=remark or flag_remark(ground, relation)
     )
 
 
@@ -121,12 +125,12 @@ def _of_owner(ground: Ground, relation: Relation, way: Way) -> Decision:
     if not ground.reached(relation):
         return _private(relation.name, f"{_out_of_reach(ground, relation)} ({way.why})")
     tenancy = Tenancy(owner=way.locator, values=platform_values(ground, relation, way))
-    remark = way.remark or _flag(ground, relation)
+    remark = way.remark or flag_remark(ground, relation)
     return Decision(name=relation.name, kind=Kind.OWNER, tenancy=tenancy, why=way.why, remark=remark)
 
 
-def _flag(ground: Ground, relation: Relation) -> str:
-    """A policy that opens rows to others, by a flag or to everybody: only people can say whether that is meant."""
+def flag_remark(ground: Ground, relation: Relation) -> str:
+    """A policy that opens rows to others, by a flag or to everybody, and that `openings` does not believe."""
     fenced = any(not p.permissive and p.applies_to(Command.SELECT, ground.privileges.held) for p in relation.policies)
     for policy in () if fenced else ground.privileges.policies(relation, Command.SELECT):
         if policy.using is not None and asks_nobody(policy.using):
@@ -137,7 +141,8 @@ def _flag(ground: Ground, relation: Relation) -> str:
                 f" under expect"
             )
         for column in relation.columns:
-            opens = column.base_type == "pg_catalog.bool" and set(words(column.name)) & _FLAGS
+            called = set(words(column.name))
+            opens = column.base_type == "pg_catalog.bool" and called & _FLAGS and not called & INNER_WORDS
             if opens and column.name in (policy.using or ""):
                 return (
                     f"{column.name} opens rows to others by the policy {policy.name!r}: if that is meant, declare"

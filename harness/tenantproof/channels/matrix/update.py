@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from tenantproof.channels import statements
-from tenantproof.channels.columns import anchors, bearings, harmless, settable
+from tenantproof.channels.columns import anchors, bearings, constant, harmless, settable
 from tenantproof.channels.registry import channel
 from tenantproof.channels.stand import Stand
 from tenantproof.core.attempt import Attempt, Form, Stage
@@ -34,7 +34,7 @@ def change_rows(stand: Stand) -> Iterator[Attempt]:
     if column is None:
         yield from _rewrite_keys(stand)
         return
-    value = _constant(stand, column)
+    value = constant(stand, column)
     yield _update(stand, "UPDATE", Form.BLIND, {column: value}, "change every row, reading none")
     yield _update(stand, "UPDATE", Form.FILTERED, {column: value}, "change every row that can be found")
     signed = {column: value, **_signature(stand)}
@@ -73,7 +73,7 @@ def _ways_to(stand: Stand, draft: Draft) -> Iterator[dict[str, str | None]]:
     tried: list[dict[str, str | None]] = [{}]
     for changes in (whole, without_owner, {name: whole[name] for name in alone & whole.keys()}):
         granted = {name: value for name, value in changes.items() if name in stand.writable("UPDATE")}
-        if granted not in tried:
+        if granted not in tried and _says_whose(stand, granted):
             tried.append(granted)
             yield granted
 
@@ -95,11 +95,16 @@ def steal_rows(stand: Stand) -> Iterator[Attempt]:
         return
     wanted = {**bearings(stand.relation, stand.tenancy, mine), **_my_name(stand)}
     changes = {name: value for name, value in wanted.items() if name in stand.writable("UPDATE")}
-    if not changes:
+    if not _says_whose(stand, changes):
         return
     for row in stand.one_of_each_tenant(Command.UPDATE, Stance.FORBIDDEN):
         aim = "make somebody else's row one's own"
         yield replace(_update(stand, "UPDATE-STEAL", Form.BLIND, changes, aim, stand.alone(row)), row=row)
+
+
+def _says_whose(stand: Stand, changes: Mapping[str, str | None]) -> bool:
+    """Whether the changes give the row to somebody: the rest of a composite key alone would only break the key."""
+    return bool(changes.keys() & anchors(stand.relation, stand.tenancy))
 
 
 def _signature(stand: Stand) -> dict[str, str | None]:
@@ -134,7 +139,7 @@ def _kept(stand: Stand, column: str, row: Row) -> str | None:
     """The value that the row already has there, else one that a valid row has."""
     if column in stand.relation.primary_key:
         return row.key[stand.relation.primary_key.index(column)]
-    return _constant(stand, column)
+    return constant(stand, column)
 
 
 def _update(
@@ -151,14 +156,6 @@ def _update(
         watch=stand.watch,
         stage=stage,
     )
-
-
-def _constant(stand: Stand, column: str) -> str | None:
-    """A value that is valid in the column: one that a valid row has."""
-    for draft in stand.drafts:
-        if draft.values.get(column) is not None:
-            return draft.values[column]
-    return None
 
 
 def _witness(stand: Stand) -> Attempt:
