@@ -126,9 +126,7 @@ def tenantproof_results(request: pytest.FixtureRequest, tenantproof_dsn: str | N
 
 
 @pytest.fixture(scope="session")
-def tenantproof_tenancies(
-    tenantproof_dsn: str | None, tenantproof_results: Results
-) -> Iterator[Tenancies]:
+def tenantproof_tenancies(tenantproof_dsn: str | None, tenantproof_results: Results) -> Iterator[Tenancies]:
     """The seeded databases of this worker, by scenario."""
     from tenantproof.testing.tenancies import Tenancies
 
