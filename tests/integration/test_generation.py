@@ -233,7 +233,7 @@ def hunted(path: Path, attempts: int) -> tuple[list[Heard], Tally]:
         return wire.heard, hunt.tally
 
 
-@pytest.mark.parametrize(("path", "attempts"), [(SMALL, 400), (SAAS, 200)], ids=["small_app", "workflow_saas"])
+@pytest.mark.parametrize(("path", "attempts"), [(SMALL, 300), (SAAS, 80)], ids=["small_app", "workflow_saas"])
 def test_the_same_seed_says_and_hears_the_same_on_another_database(path: Path, attempts: int) -> None:
     (heard, tally), (heard_again, tally_again) = (hunted(path, attempts) for _ in range(2))
 
