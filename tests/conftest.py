@@ -6,6 +6,6 @@ import os
 
 from hypothesis import settings
 
-settings.register_profile("suite", max_examples=40, deadline=None)
+settings.register_profile("suite", max_examples=40, deadline=None, derandomize=True)  # red only for a change
 settings.register_profile("thorough", max_examples=200, deadline=None)
 settings.load_profile("thorough" if os.environ.get("TENANTPROOF_THOROUGH") else "suite")
