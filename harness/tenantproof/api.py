@@ -211,7 +211,7 @@ def drift(
     """
     from tenantproof.drift.prisma.parsing import load_prisma
     from tenantproof.drift.run import compare_live, compare_prisma, read_live, together
-    from tenantproof.targets.live import dsn_of
+    from tenantproof.targets.reach import dsn_of
 
     if against is None and prisma is None:
         raise UsageError("drift: nothing to compare with; give --against env:NAME or --prisma FILE")
@@ -221,7 +221,7 @@ def drift(
     live = None
     if against is not None:
         say("reading the live database")
-        live = read_live(dsn_of(against))
+        live = read_live(dsn_of(against, "--against"))
     say("applying the migrations")
     found: list[Drift] = []
     with _database_may_go(), EmbeddedTarget(declared.database, say=say).database() as handle:

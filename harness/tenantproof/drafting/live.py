@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from tenantproof.core.errors import TargetError, UsageError
+from tenantproof.core.errors import TargetError
 from tenantproof.core.model import Platform
 from tenantproof.core.ports import SILENT
 
@@ -78,16 +78,6 @@ _EVENT_TRIGGER = re.compile(r"^(?:CREATE|ALTER|COMMENT ON) EVENT TRIGGER [^;]*;\
 """The platform's event triggers call functions that are left out with its schemas."""
 
 _IS_SUPABASE = "SELECT to_regclass('auth.users') IS NOT NULL AND to_regprocedure('auth.uid()') IS NOT NULL"
-
-
-def dsn_of(given: str) -> str:
-    """The DSN that `env:NAME` stands for, or the one that is given.  Raises UsageError for an unset variable."""
-    if not given.startswith("env:"):
-        return given
-    name = given.removeprefix("env:")
-    if not os.environ.get(name):
-        raise UsageError(f"--from {given}: the environment variable {name} is not set")
-    return os.environ[name]
 
 
 def platform_of(dsn: str) -> Platform:

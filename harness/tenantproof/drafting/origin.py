@@ -114,10 +114,11 @@ def origin_of(
 
 def of_live(given: str, home: Path, say: Callable[[str], None]) -> Origin:
     """A live database: its schema goes into a file in *home*.  Raises TargetError where it cannot be read."""
-    from tenantproof.drafting.live import dsn_of, dump_schema, platform_of
+    from tenantproof.drafting.live import dump_schema, platform_of
     from tenantproof.drafting.saving import save
+    from tenantproof.targets.reach import dsn_of
 
-    dsn = dsn_of(given)
+    dsn = dsn_of(given, "--from")
     platform = platform_of(dsn)
     file = home / "schema.sql"
     save(file, dump_schema(dsn, platform, say))

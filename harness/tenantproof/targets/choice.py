@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
-from tenantproof.core.errors import TargetError, UsageError
-from tenantproof.targets.reach import connect_or_explain, describe
+from tenantproof.core.errors import TargetError
+from tenantproof.targets.reach import connect_or_explain, describe, dsn_of
 
 EMBEDDED = "embedded"
 
@@ -18,12 +16,7 @@ def require_embedded(target: str) -> None:
     """
     if target == EMBEDDED:
         return
-    dsn = target
-    if target.startswith("env:"):
-        name = target.removeprefix("env:")
-        if name not in os.environ:
-            raise UsageError(f"--target {target}: the environment variable {name} is not set")
-        dsn = os.environ[name]
+    dsn = dsn_of(target, "--target")
     connect_or_explain(dsn).close()
     raise TargetError(
         f"{describe(dsn)} answers, but only databases that tenantproof makes itself are checked so far:\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -10,7 +9,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tenantproof.core.errors import TargetError, UsageError
+from tenantproof.core.errors import TargetError
 from tenantproof.targets.reach import connect_or_explain, describe
 
 OLDEST = 150000
@@ -20,16 +19,6 @@ PATIENCE = "30s"
 """For one statement; a catalog of thousands of tables takes less than a second."""
 
 LOCK_PATIENCE = "2s"
-
-
-def dsn_of(against: str, option: str = "--against") -> str:
-    """The DSN itself, or that of the variable in `env:NAME`.  Raises UsageError for a variable that is not set."""
-    if not against.startswith("env:"):
-        return against
-    name = against.removeprefix("env:")
-    if not os.environ.get(name):
-        raise UsageError(f"{option} {against}: the environment variable {name} is not set")
-    return os.environ[name]
 
 
 def has_password(dsn: str) -> bool:

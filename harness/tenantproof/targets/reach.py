@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tenantproof.core.errors import TargetError
+from tenantproof.core.errors import TargetError, UsageError
 
 CONNECT_SECONDS = 10
 
@@ -26,6 +28,16 @@ _KNOWN = (
     ("expected authentication request from server", "what answers there does not speak PostgreSQL's protocol"),
     ("SSL", "the two sides do not agree on encryption (sslmode)"),
 )
+
+
+def dsn_of(given: str, option: str) -> str:
+    """The DSN itself, or that of the variable in `env:NAME`.  Raises UsageError for a variable that is not set."""
+    if not given.startswith("env:"):
+        return given
+    name = given.removeprefix("env:")
+    if not os.environ.get(name):
+        raise UsageError(f"{option} {given}: the environment variable {name} is not set")
+    return os.environ[name]
 
 
 def connect_or_explain(conninfo: str) -> psycopg.Connection:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tenantproof.core.catalog import Column
 from tenantproof.core.drift import Difference, Direction
 from tenantproof.core.finding import Severity
+from tenantproof.drift.making import difference
 from tenantproof.drift.scope import Both, Pair
 from tenantproof.drift.wording import ABSENT, bare, column_words
 
@@ -57,12 +58,14 @@ def _extra(both: Both, column: Column) -> Difference:
 def _changed(both: Both, ours: Column, live: Column) -> Iterator[Difference]:
     if ours.type != live.type or ours.domain_checks != live.domain_checks:
         here, there = _typed(ours), _typed(live)
-        yield _difference(both, ours, "column-type", Severity.MEDIUM, Direction.DIFFERENT, here, there)
+        yield difference(
+            both.name, f"column {ours.name}", "column-type", Severity.MEDIUM, Direction.DIFFERENT, here, there
+        )
     if ours.not_null != live.not_null:
         loose = ours.not_null
-        yield _difference(
-            both,
-            ours,
+        yield difference(
+            both.name,
+            f"column {ours.name}",
             "column-nullable" if loose else "column-not-null",
             Severity.MEDIUM if loose else Severity.LOW,
             Direction.MORE_OPEN if loose else Direction.LESS_OPEN,
@@ -72,29 +75,9 @@ def _changed(both: Both, ours: Column, live: Column) -> Iterator[Difference]:
         )
     if (ours.identity, ours.generated) != (live.identity, live.generated) or ours.default != live.default:
         here, there = _filled(ours), _filled(live)
-        yield _difference(both, ours, "column-default", Severity.MEDIUM, Direction.DIFFERENT, here, there)
-
-
-def _difference(
-    both: Both,
-    column: Column,
-    kind: str,
-    severity: Severity,
-    direction: Direction,
-    ours: str,
-    live: str,
-    why: str = "",
-) -> Difference:
-    return Difference(
-        kind=kind,
-        severity=severity,
-        direction=direction,
-        object=str(both.name),
-        part=f"column {column.name}",
-        migrations=ours,
-        live=live,
-        why=why,
-    )
+        yield difference(
+            both.name, f"column {ours.name}", "column-default", Severity.MEDIUM, Direction.DIFFERENT, here, there
+        )
 
 
 def _typed(column: Column) -> str:

@@ -9,6 +9,7 @@ from tenantproof.core.catalog import Function
 from tenantproof.core.drift import Difference, Direction
 from tenantproof.core.finding import Severity
 from tenantproof.drift.body import meaning
+from tenantproof.drift.making import difference
 from tenantproof.drift.scope import Pair
 from tenantproof.drift.wording import ABSENT, listed, signature
 
@@ -42,7 +43,9 @@ def _asked_by_policies(pair: Pair) -> frozenset[str]:
 
 
 def _missing(function: Function) -> Difference:
-    return _difference(function, "function-missing", Severity.MEDIUM, Direction.LESS_OPEN, "", _kind(function), ABSENT)
+    return difference(
+        signature(function), "", "function-missing", Severity.MEDIUM, Direction.LESS_OPEN, _kind(function), ABSENT
+    )
 
 
 def _extra(pair: Pair, function: Function) -> Difference:
@@ -50,12 +53,12 @@ def _extra(pair: Pair, function: Function) -> Difference:
     open_door = function.security_definer and bool(callers & (pair.anonymous | pair.signed_in))
     why = f"It runs with the rights of {function.owner}, and {listed(callers)} may call it." if open_door else ""
     rights = ", security definer" if function.security_definer else ""
-    return _difference(
-        function,
+    return difference(
+        signature(function),
+        "",
         "function-extra",
         Severity.HIGH if open_door else Severity.LOW,
         Direction.MORE_OPEN,
-        "",
         ABSENT,
         f"{_kind(function)}{rights}",
         why,
@@ -73,25 +76,31 @@ def _changed(pair: Pair, ours: Function, live: Function, *, policy: bool) -> Ite
 def _rights(ours: Function, live: Function) -> Iterator[Difference]:
     if ours.security_definer != live.security_definer:
         gained = live.security_definer
-        yield _difference(
-            ours,
+        yield difference(
+            signature(ours),
+            "rights",
             "function-definer" if gained else "function-invoker",
             Severity.CRITICAL if gained else Severity.MEDIUM,
             Direction.MORE_OPEN if gained else Direction.LESS_OPEN,
-            "rights",
             _as_whom(ours),
             _as_whom(live),
             f"It passes by the policies that do not apply to {live.owner}." if gained else "",
         )
     if ours.owner != live.owner and live.security_definer and ours.security_definer:
-        yield _difference(
-            ours, "function-owner", Severity.MEDIUM, Direction.DIFFERENT, "rights", _as_whom(ours), _as_whom(live)
+        yield difference(
+            signature(ours),
+            "rights",
+            "function-owner",
+            Severity.MEDIUM,
+            Direction.DIFFERENT,
+            _as_whom(ours),
+            _as_whom(live),
         )
     if ours.leakproof != live.leakproof:
         severity = Severity.HIGH if live.leakproof else Severity.LOW
         direction = Direction.MORE_OPEN if live.leakproof else Direction.LESS_OPEN
         here, there = ("leakproof" if f.leakproof else "not leakproof" for f in (ours, live))
-        yield _difference(ours, "function-leakproof", severity, direction, "leakproof", here, there)
+        yield difference(signature(ours), "leakproof", "function-leakproof", severity, direction, here, there)
 
 
 def _as_whom(function: Function) -> str:
@@ -103,12 +112,12 @@ def _body(ours: Function, live: Function, *, policy: bool) -> Iterator[Differenc
     if here == there:
         return
     trusted = policy or live.security_definer
-    yield _difference(
-        ours,
+    yield difference(
+        signature(ours),
+        "body",
         "function-body",
         Severity.HIGH if trusted else Severity.MEDIUM,
         Direction.DIFFERENT,
-        "body",
         here,
         there,
         "Policies call it." if policy else "It runs with the rights of its owner." if live.security_definer else "",
@@ -120,12 +129,12 @@ def _search_path(ours: Function, live: Function) -> Iterator[Difference]:
         return
     here, there = (_path(function) for function in (ours, live))
     loose = live.security_definer and here is not None and there is None
-    yield _difference(
-        ours,
+    yield difference(
+        signature(ours),
+        "settings",
         "function-search-path" if here != there else "function-settings",
         Severity.HIGH if loose else Severity.MEDIUM if live.security_definer else Severity.LOW,
         Direction.MORE_OPEN if loose else Direction.DIFFERENT,
-        "settings",
         ", ".join(sorted(ours.settings)) or "none",
         ", ".join(sorted(live.settings)) or "none",
         "Whoever calls it chooses which objects its names mean." if loose else "",
@@ -142,10 +151,18 @@ def _callable(pair: Pair, ours: Function, live: Function) -> Iterator[Difference
         severity = max((pair.exposure(grantee) for grantee in more), key=lambda s: s.rank)
         if not live.security_definer:
             severity = min(severity, Severity.MEDIUM, key=lambda s: s.rank)
-        yield _difference(ours, "execute-extra", severity, Direction.MORE_OPEN, "execute", listed(here), listed(there))
+        yield difference(
+            signature(ours), "execute", "execute-extra", severity, Direction.MORE_OPEN, listed(here), listed(there)
+        )
     if here - there:
-        yield _difference(
-            ours, "execute-missing", Severity.LOW, Direction.LESS_OPEN, "execute", listed(here), listed(there)
+        yield difference(
+            signature(ours),
+            "execute",
+            "execute-missing",
+            Severity.LOW,
+            Direction.LESS_OPEN,
+            listed(here),
+            listed(there),
         )
 
 
@@ -156,33 +173,15 @@ def _callers(pair: Pair, function: Function) -> frozenset[str]:
 def _declared(ours: Function, live: Function) -> Iterator[Difference]:
     if ours.volatility != live.volatility:
         here, there = (_VOLATILITY.get(f.volatility, f.volatility) for f in (ours, live))
-        yield _difference(ours, "function-volatility", Severity.LOW, Direction.DIFFERENT, "volatility", here, there)
+        yield difference(
+            signature(ours), "volatility", "function-volatility", Severity.LOW, Direction.DIFFERENT, here, there
+        )
     here, there = (f"{_kind(f)} returning {f.returns or 'nothing'}, in {f.language}" for f in (ours, live))
     if here != there:
-        yield _difference(ours, "function-returns", Severity.MEDIUM, Direction.DIFFERENT, "declaration", here, there)
+        yield difference(
+            signature(ours), "declaration", "function-returns", Severity.MEDIUM, Direction.DIFFERENT, here, there
+        )
 
 
 def _kind(function: Function) -> str:
     return _KINDS.get(function.kind, "function")
-
-
-def _difference(
-    function: Function,
-    kind: str,
-    severity: Severity,
-    direction: Direction,
-    part: str,
-    ours: str,
-    live: str,
-    why: str = "",
-) -> Difference:
-    return Difference(
-        kind=kind,
-        severity=severity,
-        direction=direction,
-        object=signature(function),
-        part=part,
-        migrations=ours,
-        live=live,
-        why=why,
-    )

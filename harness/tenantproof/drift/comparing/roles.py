@@ -8,6 +8,7 @@ from tenantproof.core.catalog import Catalog, Publication, Role
 from tenantproof.core.drift import Difference, Direction
 from tenantproof.core.finding import Severity
 from tenantproof.core.model import QName
+from tenantproof.drift.making import difference
 from tenantproof.drift.names import MIGRATOR, is_platform_role
 from tenantproof.drift.scope import Pair
 from tenantproof.drift.wording import ABSENT, listed
@@ -22,7 +23,7 @@ def roles(pair: Pair) -> Iterator[Difference]:
         if name == MIGRATOR or is_platform_role(name):
             continue
         if name not in live.roles:
-            yield _difference(name, "role-missing", Severity.MEDIUM, Direction.LESS_OPEN, "", "a role", ABSENT)
+            yield difference(name, "", "role-missing", Severity.MEDIUM, Direction.LESS_OPEN, "a role", ABSENT)
         else:
             yield from _powers(ours.roles[name], live.roles[name])
             yield from _memberships(pair, name)
@@ -34,12 +35,12 @@ def _powers(ours: Role, live: Role) -> Iterator[Difference]:
         ("role-bypassrls", ours.bypass_rls, live.bypass_rls, "bypassrls"),
     ):
         if here != there:
-            yield _difference(
+            yield difference(
                 ours.name,
+                "powers",
                 kind,
                 Severity.CRITICAL if there else Severity.LOW,
                 Direction.MORE_OPEN if there else Direction.LESS_OPEN,
-                "powers",
                 words if here else f"no {words}",
                 words if there else f"no {words}",
                 "No policy applies to it." if there else "",
@@ -51,25 +52,19 @@ def _memberships(pair: Pair, name: str) -> Iterator[Difference]:
     if more := there - here:
         mighty = any(_mighty(pair.live.catalog, parent) for parent in more)
         exposed = name in pair.anonymous | pair.signed_in
-        yield _difference(
+        yield difference(
             name,
+            "member of",
             "role-membership-extra",
             Severity.CRITICAL if mighty and exposed else Severity.HIGH if mighty or exposed else Severity.MEDIUM,
             Direction.MORE_OPEN,
-            "member of",
             listed(here),
             listed(there),
             "What it belongs to reaches every row." if mighty else "",
         )
     if here - there:
-        yield _difference(
-            name,
-            "role-membership-missing",
-            Severity.LOW,
-            Direction.LESS_OPEN,
-            "member of",
-            listed(here),
-            listed(there),
+        yield difference(
+            name, "member of", "role-membership-missing", Severity.LOW, Direction.LESS_OPEN, listed(here), listed(there)
         )
 
 
@@ -89,8 +84,8 @@ def publications(pair: Pair) -> Iterator[Difference]:
     live = {publication.name: publication for publication in pair.live.catalog.publications}
     for name in sorted(ours):
         if name not in live:
-            yield _difference(
-                name, "publication-missing", Severity.LOW, Direction.LESS_OPEN, "publication", "published", ABSENT
+            yield difference(
+                name, "publication", "publication-missing", Severity.LOW, Direction.LESS_OPEN, "published", ABSENT
             )
         else:
             yield from _published(pair, ours[name], live[name])
@@ -98,12 +93,12 @@ def publications(pair: Pair) -> Iterator[Difference]:
 
 def _published(pair: Pair, ours: Publication, live: Publication) -> Iterator[Difference]:
     if live.all_tables and not ours.all_tables:
-        yield _difference(
+        yield difference(
             ours.name,
+            "publication",
             "publication-all-tables",
             Severity.HIGH,
             Direction.MORE_OPEN,
-            "publication",
             listed(map(str, ours.tables)),
             "all tables",
         )
@@ -115,12 +110,12 @@ def _published(pair: Pair, ours: Publication, live: Publication) -> Iterator[Dif
     ):
         for table in sorted(tables):
             more = direction is Direction.MORE_OPEN
-            yield _difference(
+            yield difference(
                 str(table),
+                f"publication {ours.name}",
                 kind,
                 severity,
                 direction,
-                f"publication {ours.name}",
                 "not published" if more else "published",
                 "published" if more else "not published",
                 "Its changes are sent to whoever listens." if more else "",
@@ -129,25 +124,3 @@ def _published(pair: Pair, ours: Publication, live: Publication) -> Iterator[Dif
 
 def _tables(pair: Pair, publication: Publication) -> frozenset[QName]:
     return frozenset(table for table in publication.tables if table.schema in pair.schemas)
-
-
-def _difference(
-    name: str,
-    kind: str,
-    severity: Severity,
-    direction: Direction,
-    part: str,
-    ours: str,
-    live: str,
-    why: str = "",
-) -> Difference:
-    return Difference(
-        kind=kind,
-        severity=severity,
-        direction=direction,
-        object=name,
-        part=part,
-        migrations=ours,
-        live=live,
-        why=why,
-    )

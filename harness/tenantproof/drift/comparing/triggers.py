@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tenantproof.core.catalog import Relation, Trigger
 from tenantproof.core.drift import Difference, Direction
 from tenantproof.core.finding import Severity
+from tenantproof.drift.making import difference
 from tenantproof.drift.scope import Both, Pair
 from tenantproof.drift.wording import ABSENT
 
@@ -32,14 +33,28 @@ def _judged(pair: Pair, relation: Relation) -> dict[str, Trigger]:
 
 
 def _missing(both: Both, trigger: Trigger) -> Difference:
-    return _difference(
-        both, trigger, "trigger-missing", Severity.HIGH, Direction.MORE_OPEN, _words(trigger), ABSENT, _UNGUARDED
+    return difference(
+        both.name,
+        f"trigger {trigger.name}",
+        "trigger-missing",
+        Severity.HIGH,
+        Direction.MORE_OPEN,
+        _words(trigger),
+        ABSENT,
+        _UNGUARDED,
     )
 
 
 def _extra(both: Both, trigger: Trigger) -> Difference:
-    return _difference(
-        both, trigger, "trigger-extra", Severity.MEDIUM, Direction.DIFFERENT, ABSENT, _words(trigger), _UNKNOWN
+    return difference(
+        both.name,
+        f"trigger {trigger.name}",
+        "trigger-extra",
+        Severity.MEDIUM,
+        Direction.DIFFERENT,
+        ABSENT,
+        _words(trigger),
+        _UNKNOWN,
     )
 
 
@@ -50,9 +65,9 @@ _UNKNOWN = "It runs with every write, and no migration knows of it."
 def _changed(both: Both, ours: Trigger, live: Trigger) -> Iterator[Difference]:
     if ours.enabled != live.enabled:
         off = ours.enabled
-        yield _difference(
-            both,
-            ours,
+        yield difference(
+            both.name,
+            f"trigger {ours.name}",
             "trigger-disabled" if off else "trigger-enabled",
             Severity.HIGH if off else Severity.LOW,
             Direction.MORE_OPEN if off else Direction.DIFFERENT,
@@ -62,10 +77,14 @@ def _changed(both: Both, ours: Trigger, live: Trigger) -> Iterator[Difference]:
         )
     if ours.function != live.function:
         here, there = f"calls {ours.function}", f"calls {live.function}"
-        yield _difference(both, ours, "trigger-function", Severity.MEDIUM, Direction.DIFFERENT, here, there)
+        yield difference(
+            both.name, f"trigger {ours.name}", "trigger-function", Severity.MEDIUM, Direction.DIFFERENT, here, there
+        )
     elif _words(ours) != _words(live):
         here, there = _words(ours), _words(live)
-        yield _difference(both, ours, "trigger-changed", Severity.MEDIUM, Direction.DIFFERENT, here, there)
+        yield difference(
+            both.name, f"trigger {ours.name}", "trigger-changed", Severity.MEDIUM, Direction.DIFFERENT, here, there
+        )
 
 
 def _words(trigger: Trigger) -> str:
@@ -73,25 +92,3 @@ def _words(trigger: Trigger) -> str:
     words = " ".join(trigger.definition.split())
     start = words.find(f" {trigger.timing} ")
     return words[start + 1 :] if start >= 0 else words
-
-
-def _difference(
-    both: Both,
-    trigger: Trigger,
-    kind: str,
-    severity: Severity,
-    direction: Direction,
-    ours: str,
-    live: str,
-    why: str = "",
-) -> Difference:
-    return Difference(
-        kind=kind,
-        severity=severity,
-        direction=direction,
-        object=str(both.name),
-        part=f"trigger {trigger.name}",
-        migrations=ours,
-        live=live,
-        why=why,
-    )
