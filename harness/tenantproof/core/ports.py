@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -16,6 +17,19 @@ class Source:
 
     path: str
     text: str
+
+
+class Writes(enum.StrEnum):
+    """What a run may write in a database, and how it becomes undone."""
+
+    SEED = "seed"
+    """The database is ours: rows are committed, and the database goes away."""
+    NEVER = "never"
+    """READ ONLY transactions; rows that are there are read."""
+    ROLLBACK = "rollback"
+    """Everything in one transaction that is rolled back, rows of the canary tenants included."""
+    CANARY = "canary"
+    """Rows of the canary tenants are committed, written down in a manifest, and deleted afterwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +47,7 @@ class Handle:
     sources: tuple[Source, ...] = ()
     psql: str | None = None
     """A psql program that fits the server, where there is one."""
+    writes: Writes = Writes.SEED
 
 
 class Target(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import perf_counter, time
@@ -26,8 +27,8 @@ from tenantproof.engine.findings import find, locator
 from tenantproof.engine.interference.hunt import Budget
 from tenantproof.engine.interference.search import Searched, leaking, search
 from tenantproof.engine.matrix import Judged, MatrixRun, look, sweep
+from tenantproof.engine.observing import Observing, observing
 from tenantproof.engine.plan import Plan
-from tenantproof.engine.wire import Wire
 from tenantproof.identity.personas import personas as personas_of
 from tenantproof.identity.personas import without_dual
 from tenantproof.identity.sessions import identify
@@ -66,9 +67,10 @@ def check(
     the database does not have, NothingToCheck where no relation is in scope.
     """
     started_at, clock = datetime.now(UTC), Clock()
-    plan = yield from _prepared(handle, scenario, seed, signer, clock)
-    with psycopg.connect(handle.conninfo, autocommit=True) as connection, Wire(connection) as wire:
-        wire.prepare(())
+    with ExitStack() as stack:
+        observer = stack.enter_context(observing(handle))
+        plan = yield from _prepared(observer, scenario, seed, signer, clock)
+        wire = stack.enter_context(observer.wire())
         ground = look(wire, plan)
         run = sweep(wire, plan, ground, plan.manifest.personas)
         clock.lap("matrix")
@@ -82,11 +84,12 @@ def check(
         if budget.attempts:
             yield PhaseStarted(f"searching for interference: {budget.attempts:,} attempts")
             known = leaking(run.cells)
-            searched = _searched(search(wire, plan, budget, locate, known=known, conninfo=handle.conninfo))
+            searched = _searched(search(wire, plan, budget, locate, known=known, conninfo=observer.neighbours))
             clock.lap("search")
         findings = _accepted([*findings, *(searched.findings if searched else ())], scenario, started_at)
         yield from (FindingRaised(finding) for finding in findings)
     report = _report(handle, scenario, plan, cells, findings, seed, statements, searched)
+    report = replace(report, notes=(*report.notes, *observer.notes))
     timing = _timing(started_at, clock, run, searched)
     yield RunFinished(replace(report, timing=timing, patches=tuple(patches)))
 
@@ -107,9 +110,10 @@ def fuzz(
     the last one is RunFinished with the report.  Raises what `check` raises.
     """
     started_at, clock = datetime.now(UTC), Clock()
-    plan = yield from _prepared(handle, scenario, seed, signer, clock)
-    with psycopg.connect(handle.conninfo, autocommit=True) as connection, Wire(connection) as wire:
-        wire.prepare(())
+    with ExitStack() as stack:
+        observer = stack.enter_context(observing(handle))
+        plan = yield from _prepared(observer, scenario, seed, signer, clock)
+        wire = stack.enter_context(observer.wire())
         yield PhaseStarted("searching for interference")
         searched = None
         started = perf_counter()
@@ -125,7 +129,7 @@ def fuzz(
             locate,
             enough=lambda: enough(gone()),
             rounds=_UNTIL_TIME_IS_UP,
-            conninfo=handle.conninfo,
+            conninfo=observer.neighbours,
         )
         for state in going:
             if isinstance(state, Searched):
@@ -139,26 +143,31 @@ def fuzz(
         statements = wire.counter.statements
     report = _report(handle, scenario, plan, (), findings, seed, statements, searched)
     timing = _timing(started_at, clock, None, searched)
-    notes = (*report.notes, f"the programs were drawn with --draws {budget.seed} --reach {budget.profile}")
+    notes = (
+        *report.notes,
+        *observer.notes,
+        f"the programs were drawn with --draws {budget.seed} --reach {budget.profile}",
+    )
     yield RunFinished(replace(report, timing=timing, patches=tuple(patches), notes=notes))
 
 
 def prepare(handle: Handle, scenario: Scenario, *, seed: int, signer: Signer) -> Plan:
     """Seed the database of *handle* and return what is known of it; raises what `check` raises."""
-    going = _prepared(handle, scenario, seed, signer, Clock())
-    while True:
-        try:
-            next(going)
-        except StopIteration as end:
-            plan: Plan = end.value
-            return plan
+    with observing(handle) as observer:
+        going = _prepared(observer, scenario, seed, signer, Clock())
+        while True:
+            try:
+                next(going)
+            except StopIteration as end:
+                plan: Plan = end.value
+                return plan
 
 
 def _prepared(
-    handle: Handle, scenario: Scenario, seed: int, signer: Signer, clock: Clock
+    observer: Observing, scenario: Scenario, seed: int, signer: Signer, clock: Clock
 ) -> Generator[Event, None, Plan]:
     """Read the catalog, compare it with the scenario, seed."""
-    with psycopg.connect(handle.conninfo) as connection:
+    with observer.seeding() as connection:
         yield PhaseStarted("reading the catalog")
         catalog = introspect(connection)
         problems = check_against_catalog(scenario, catalog)
@@ -231,15 +240,24 @@ def _seed(
     manifest = seed_world(connection, catalog=catalog, scenario=scenario, tenancy=tenancy, personas=people, seed=seed)
     world = read_world(connection, catalog=catalog, scenario=scenario, tenancy=tenancy, manifest=manifest)
     connection.commit()
+    identities = _identities(catalog, scenario, manifest, signer)
+    if not _may_be_anybody(connection):
+        identities = {name: replace(identity, login=None) for name, identity in identities.items()}
     return Plan(
         catalog=catalog,
         scenario=scenario,
         tenancy=tenancy,
         manifest=manifest,
         world=world,
-        identities=_identities(catalog, scenario, manifest, signer),
+        identities=identities,
         consulted=consulted_by(catalog),
     )
+
+
+def _may_be_anybody(connection: Connection) -> bool:
+    """Whether the observer may SET SESSION AUTHORIZATION: only superusers may."""
+    answer = connection.execute("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = session_user").fetchone()
+    return answer is not None and bool(answer[0])
 
 
 def _identities(catalog: Catalog, scenario: Scenario, manifest: Manifest, signer: Signer) -> Mapping[str, Identity]:
@@ -321,10 +339,12 @@ def _report(
     )
 
 
-def _notes(plan: Plan) -> tuple[str, ...]:
-    if any(len(persona.memberships) > 1 for persona in plan.manifest.personas):
-        return ()
-    return ("the persona dual was left out: a user can belong to one tenant only",)
+def _notes(plan: Plan) -> Iterator[str]:
+    if not any(len(persona.memberships) > 1 for persona in plan.manifest.personas):
+        yield "the persona dual was left out: a user can belong to one tenant only"
+    login = plan.scenario.session.login
+    if login is not None and all(identity.login is None for identity in plan.identities.values()):
+        yield f"session_user was the observer instead of {login}: only a superuser may change it"
 
 
 def _mute_personas(plan: Plan, cells: Sequence[CellResult]) -> Iterator[str]:

@@ -38,18 +38,34 @@ class Counter:
     statements: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bracket:
+    """What begins the scope of a wire, and what undoes everything in it."""
+
+    begin: Script
+    undo: Script
+
+
+TRANSACTION = Bracket(begin=("BEGIN",), undo=("ROLLBACK",))
+"""A transaction of its own."""
+
+WITHIN = Bracket(begin=("SAVEPOINT wire",), undo=("ROLLBACK TO SAVEPOINT wire", "RELEASE SAVEPOINT wire"))
+"""Inside a transaction that is somebody else's."""
+
+
 class Wire:
     """One connection inside one transaction, used in pipeline mode.  Nothing it runs is ever committed."""
 
-    def __init__(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    def __init__(self, connection: psycopg.Connection[tuple[object, ...]], bracket: Bracket = TRANSACTION) -> None:
         self._pg = connection.pgconn
+        self._bracket = bracket
         self._notices: list[str] = []
         self._pg.notice_handler = self._notice
         self.counter = Counter()
 
     def __enter__(self) -> Wire:
         self._pg.enter_pipeline_mode()
-        self._demand(("BEGIN",))
+        self._demand(self._bracket.begin)
         return self
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
@@ -58,7 +74,7 @@ class Wire:
             # would try to roll back in the middle of the pipeline and say on stderr that it could not.
             self._pg.finish()
         elif self._pg.status == pq.ConnStatus.OK:
-            self._demand(("ROLLBACK",))
+            self._demand(self._bracket.undo)
             self._pg.exit_pipeline_mode()
 
     def prepare(self, statements: Script) -> None:
@@ -69,9 +85,9 @@ class Wire:
         self._demand((*statements, "SAVEPOINT attempt"))
 
     def restart(self, statements: Script) -> None:
-        """Begin a new transaction with these set-up statements."""
-        self._demand(("ROLLBACK",))
-        self._demand(("BEGIN",))
+        """Undo everything and begin anew with these set-up statements."""
+        self._demand(self._bracket.undo)
+        self._demand(self._bracket.begin)
         self.prepare(statements)
 
     def run(self, scripts: Sequence[Script]) -> list[tuple[Observation, ...]]:

@@ -1,0 +1,143 @@
+"""
+The observer's connections of one run: first to read the catalog and to seed, then for the wire.
+
+In a database of ours the seeded rows are committed, and the wire has a transaction of its own.  In somebody's database
+both share one transaction that is never committed: whatever ends the process, the server rolls it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+from importlib.resources import files
+from typing import Any, Protocol
+
+import psycopg
+
+from tenantproof.core.ports import Handle, Writes
+from tenantproof.engine.wire import WITHIN, Wire
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+BOUNDS = (
+    "SELECT pg_catalog.set_config('statement_timeout', '30s', true),"
+    " pg_catalog.set_config('lock_timeout', '2s', true),"
+    " pg_catalog.set_config('idle_in_transaction_session_timeout', '5min', true)"
+)
+"""So that we wait for nobody for long, and a harness that hangs does not hold what it locked."""
+
+
+class Observing(Protocol):
+    """How the observer reaches the database of one run.  `seeding` comes before `wire`, each once."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a report should say of it."""
+        ...
+
+    @property
+    def neighbours(self) -> str | None:
+        """The conninfo for further sessions; None where they would not see what was seeded."""
+        ...
+
+    def seeding(self) -> AbstractContextManager[Connection]:
+        """A connection to read the catalog and to seed; what it commits is there for the wire."""
+        ...
+
+    def wire(self) -> AbstractContextManager[Wire]:
+        """The wire, set up."""
+        ...
+
+
+@contextmanager
+def observing(handle: Handle) -> Iterator[Observing]:
+    """The observer of a run, whose connections end with the block."""
+    if handle.writes is Writes.ROLLBACK:
+        with _one_transaction(handle.conninfo) as connection:
+            yield _InOneTransaction(connection)
+    else:
+        yield _InTheOpen(handle.conninfo)
+
+
+class _InTheOpen:
+    """Commits what is seeded."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, conninfo: str) -> None:
+        self.neighbours: str | None = conninfo
+
+    def seeding(self) -> AbstractContextManager[Connection]:
+        assert self.neighbours is not None
+        return psycopg.connect(self.neighbours)
+
+    @contextmanager
+    def wire(self) -> Iterator[Wire]:
+        assert self.neighbours is not None
+        with psycopg.connect(self.neighbours, autocommit=True) as connection, Wire(connection) as wire:
+            wire.prepare(())
+            yield wire
+
+
+class _InOneTransaction:
+    """Seeds and acts behind savepoints of one transaction."""
+
+    neighbours = None
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.notes = tuple(_shielded(connection))
+
+    @contextmanager
+    def seeding(self) -> Iterator[Connection]:
+        yield self._connection
+
+    @contextmanager
+    def wire(self) -> Iterator[Wire]:
+        with Wire(self._connection, WITHIN) as wire:
+            wire.prepare(())
+            yield wire
+
+
+class _NeverCommitting(psycopg.Connection[tuple[Any, ...]]):
+    """A connection whose commit and rollback stay inside its one transaction."""
+
+    def commit(self) -> None:
+        """Keep what was done so far; the transaction stays open."""
+        self.execute("RELEASE SAVEPOINT kept")
+        self.execute("SAVEPOINT kept")
+
+    def rollback(self) -> None:
+        """Go back to what was kept."""
+        self.execute("ROLLBACK TO SAVEPOINT kept")
+
+
+def _shielded(connection: Connection) -> Iterator[str]:
+    """Keep the sequences from moving until the transaction ends; a remark where some could not be kept."""
+    connection.execute(_shield())
+    answer = connection.execute("SELECT pg_catalog.current_setting('tenantproof.open_sequences')").fetchone()
+    if answer is not None and answer[0]:
+        yield f"sequences that may have moved, because they belong to another role or are in use: {answer[0]}"
+
+
+@cache
+def _shield() -> bytes:
+    return (files(__package__) / "shield_sequences.sql").read_bytes()
+
+
+@contextmanager
+def _one_transaction(conninfo: str) -> Iterator[Connection]:
+    """A connection in a transaction that is rolled back at the end.
+
+    REPEATABLE READ: what others commit meanwhile must not look like something that a persona did.  Nothing is set or
+    prepared outside of the transaction, so that it works behind poolers.
+    """
+    connection = _NeverCommitting.connect(conninfo, autocommit=True, prepare_threshold=None)
+    try:
+        connection.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        connection.execute(BOUNDS)
+        connection.execute("SAVEPOINT kept")
+        yield connection
+    finally:
+        connection.close()  # without a word to the server, which then rolls back: the same as after kill -9
