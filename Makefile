@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types contracts tests bench clean
+.PHONY: demo test lint types contracts tests bench examples clean
 
 demo: .venv/installed
 	$(BIN)/tenantproof demo
@@ -21,6 +21,9 @@ contracts: .venv/installed
 
 tests: .venv/installed
 	$(BIN)/python -m pytest -n 2
+
+examples: .venv/installed
+	$(BIN)/python -m tests.examples
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/matrix.py

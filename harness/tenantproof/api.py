@@ -70,6 +70,7 @@ def check(
     attempts: int = DEFAULT_ATTEMPTS,
     profile: Profile | str = Profile.SQL,
     examples: str | PathLike[str] | None = None,
+    suite: bool = False,
     say: Callable[[str], None] = SILENT,
     listen: Callable[[Event], None] = lambda _event: None,
     then: Callable[[Handle, Report], None] | None = None,
@@ -82,7 +83,8 @@ def check(
     told how to reach it.
 
     After the matrix, *attempts* programs search for interference (0: none); *profile* "api" draws only what PostgREST
-    can express; *examples* is a folder of what `fuzz` found before, to be tried first.  *listen* is told every event of
+    can express; *examples* is a folder of what `fuzz` found before, to be tried first.  With *suite* the report can be
+    written as pgTAP.  *listen* is told every event of
     tenantproof.core.events at once; *then* is called with the seeded database before it goes away.  Raises the errors
     of tenantproof.core.errors; a leak is no error, it is a finding of the report.
     """
@@ -90,7 +92,7 @@ def check(
     return _run(
         scenario,
         lambda handle, declared, files: run_check(
-            handle, declared, seed=seed, signer=signer or Signer(), budget=budget, patches=files
+            handle, declared, seed=seed, signer=signer or Signer(), budget=budget, patches=files, suite=suite
         ),
         patches=patches,
         target=target,

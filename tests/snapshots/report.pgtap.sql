@@ -9,6 +9,9 @@ create temporary table tenantproof_people (
 ) on commit drop;
 insert into tenantproof_people values ('acme.member', 'authenticated', 'authenticator', 'select "public"."before_request"()',  E'[{"name": "request.jwt.claims", "value": "{\\"sub\\": \\"1\\"}"}]');
 
+create temporary table tenantproof_watches (object text primary key, query text not null) on commit drop;
+insert into tenantproof_watches values ('public.notes', 'select id from public.notes');
+
 -- What the tests below use.  All of it is temporary and gone with the rollback.
 
 -- The session becomes a person.  A superuser logs in as the API does; anybody else can only take the role.
@@ -47,9 +50,10 @@ end $tenantproof$;
 
 -- What a person's statement does to rows, as the observer sees it; undone before this returns.
 create function pg_temp.tenantproof_does(
-  persona text, stage text, watch text, act text, look text, planted boolean
+  persona text, stage text, object text, act text, look text, planted boolean
 ) returns text language plpgsql as $tenantproof$
 declare
+  watch text := (select w.query from tenantproof_watches as w where w.object = tenantproof_does.object);
   seen text;
   refusal text := '';
 begin
@@ -68,6 +72,7 @@ begin
       end if;
     end;
     set local session authorization default;
+    execute 'create temporary table tenantproof_after on commit drop as ' || watch;
     execute pg_catalog.format('select pg_catalog.string_agg(seen::text, %L) from (%s) as seen', ' ', look) into seen;
     raise exception using errcode = 'TP001', message = coalesce(seen, refusal);
   exception when others then
@@ -86,7 +91,7 @@ set local session_replication_role = origin;
 select is(pg_temp.tenantproof_sees('acme.member', 'select id from public.notes where id in (''2'')'), '', 'acme.member: select on public.notes: others'' rows stay hidden');
 select isnt(pg_temp.tenantproof_sees('acme.member', 'select id from public.notes where id in (''1'')'), '', 'acme.member: select on public.notes: their own rows are there');
 select is(pg_temp.tenantproof_does('acme.member', 'set local session_replication_role = replica;
-delete from public.tags', 'select id from public.notes', 'delete from public.notes', 'select id from tenantproof_before', false), '', 'acme.member: delete on public.notes: cannot reach others'' rows: delete every row');
+delete from public.tags', 'public.notes', 'delete from public.notes', 'select id from tenantproof_before', false), '', 'acme.member: delete on public.notes: cannot reach others'' rows: delete every row');
 
 select * from finish();
 rollback;

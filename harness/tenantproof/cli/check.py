@@ -75,7 +75,7 @@ def command(
     """
     from tenantproof.api import check, exit_code, hints
     from tenantproof.cli.live import listening
-    from tenantproof.cli.session import folder_to_write, narrate, signer_for, tell, threshold
+    from tenantproof.cli.session import folder_to_write, narrate, signer_for, tell, threshold, wants_suite
     from tenantproof.core.errors import Problem
     from tenantproof.core.ports import SILENT
     from tenantproof.reports.files import parse_specs
@@ -93,6 +93,7 @@ def command(
             attempts=attempts,
             profile=reach,
             examples=folder_to_write(examples) if examples is not None else None,
+            suite=wants_suite(destinations),
             listen=listen,
             say=SILENT if quiet and not keep else narrate,
             then=lambda handle, _report: doubts.extend(hints(scenario, handle)),

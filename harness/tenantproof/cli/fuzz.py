@@ -85,11 +85,15 @@ def command(
     from tenantproof.cli.interruption import Interruption
     from tenantproof.cli.live import listening
     from tenantproof.cli.progress import progress_for
-    from tenantproof.cli.session import folder_to_write, narrate, signer_for, tell, threshold
+    from tenantproof.cli.session import folder_to_write, narrate, signer_for, tell, threshold, wants_suite
+    from tenantproof.core.errors import UsageError
     from tenantproof.core.ports import SILENT
     from tenantproof.reports.files import parse_specs
+    from tenantproof.reports.pgtap import ONLY_CHECK
 
     destinations = parse_specs(reports)
+    if wants_suite(destinations):
+        raise UsageError(f"--report pgtap: {ONLY_CHECK}")
     with (
         listening(destinations) as hear,
         Interruption() as interruption,

@@ -56,7 +56,7 @@ report_option = click.option(
     "reports",
     multiple=True,
     metavar="FORMAT=PATH",
-    help="Write a report: html, json, ndjson, junit, sarif, markdown or github; - is stdout (repeatable).",
+    help="Write a report: html, json, ndjson, junit, sarif, markdown, github or pgtap; - is stdout (repeatable).",
 )
 
 json_option = click.option(

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -56,6 +57,13 @@ def folder_to_write(folder: Path) -> Path:
     return folder
 
 
+def wants_suite(destinations: Sequence[Destination]) -> bool:
+    """Whether a pgTAP suite is to be written, which only a run on a seeded database can."""
+    from tenantproof.reports.pgtap import PgtapWriter
+
+    return any(destination.writer.name == PgtapWriter.name for destination in destinations)
+
+
 def threshold(name: str) -> Severity | None:
     """The severity from which on a finding fails the run; None for never."""
     return None if name == "never" else Severity(name)
@@ -84,6 +92,7 @@ def tell(
     from tenantproof.reports.files import write_to
     from tenantproof.reports.terminal import render
 
+    report = replace(report, exit_code=code)
     for destination in destinations:
         if destination.writer.name == LIVE:
             continue

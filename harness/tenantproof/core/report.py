@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tenantproof.core.finding import CellResult, Finding, Severity, Verdict
+from tenantproof.core.suite import Suite
 from tenantproof.core.world import Unseeded
 
 
@@ -84,6 +85,10 @@ class Report:
     search: Search | None = None
     """None where nothing was searched."""
     timing: Timing = field(default_factory=Timing)
+    exit_code: int | None = None
+    """What the command that made it ended with; None where it was no command."""
+    suite: Suite | None = None
+    """The same as a suite to keep, where it was asked for; no saved run holds it."""
 
     def count(self, verdict: Verdict) -> int:
         """How many cells have this verdict."""

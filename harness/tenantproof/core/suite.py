@@ -35,14 +35,15 @@ class Look(enum.StrEnum):
     PERSONA = "persona"
     """`look` is a query that the persona runs: what it shows is a leak."""
     OBSERVER = "observer"
-    """`act` is the persona's; `look` is the observer's query over tenantproof_before: what it shows is a leak."""
+    """`act` is the persona's; `look` is the observer's query over tenantproof_before and tenantproof_after, which are
+    what `watch` shows: what `look` shows is a leak."""
     NEEDED = "needed"
     """`look` is a query that the persona runs: that it shows nothing means that people are locked out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """One test.  `stage` is what the observer does first, `watch` the query that becomes tenantproof_before."""
+    """One test.  `stage` is what the observer does first, `watch` how it reads the object."""
 
     object: str
     persona: str

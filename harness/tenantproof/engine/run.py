@@ -29,6 +29,7 @@ from tenantproof.engine.interference.search import Searched, leaking, search
 from tenantproof.engine.matrix import Judged, MatrixRun, look, sweep
 from tenantproof.engine.observing import Observing, observing
 from tenantproof.engine.plan import Plan
+from tenantproof.engine.suite import kept_suite
 from tenantproof.identity.personas import personas as personas_of
 from tenantproof.identity.personas import without_dual
 from tenantproof.identity.sessions import identify
@@ -58,11 +59,19 @@ class Clock:
 
 
 def check(
-    handle: Handle, scenario: Scenario, *, seed: int, signer: Signer, budget: Budget, patches: Sequence[str] = ()
+    handle: Handle,
+    scenario: Scenario,
+    *,
+    seed: int,
+    signer: Signer,
+    budget: Budget,
+    patches: Sequence[str] = (),
+    suite: bool = False,
 ) -> Iterator[Event]:
     """Seed the database of *handle* and check it.
 
-    *budget* bounds the search for interference that follows the matrix; none is made where it allows no attempt.
+    *budget* bounds the search for interference that follows the matrix; none is made where it allows no attempt.  With
+    *suite* the report holds what a pgTAP suite needs.
     Yields events; the last one is RunFinished with the report.  Raises ScenarioError where the scenario names what
     the database does not have, NothingToCheck where no relation is in scope.
     """
@@ -91,7 +100,8 @@ def check(
     report = _report(handle, scenario, plan, cells, findings, seed, statements, searched)
     report = replace(report, notes=(*report.notes, *observer.notes))
     timing = _timing(started_at, clock, run, searched)
-    yield RunFinished(replace(report, timing=timing, patches=tuple(patches)))
+    kept = kept_suite(handle, plan, findings) if suite else None
+    yield RunFinished(replace(report, timing=timing, patches=tuple(patches), suite=kept))
 
 
 def fuzz(

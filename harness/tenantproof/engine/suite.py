@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+import psycopg
 from psycopg import sql
 
 from tenantproof.channels import matrix as _filled  # noqa: F401  (importing it fills the catalogue)
@@ -19,7 +20,10 @@ from tenantproof.channels.registry import CHANNELS
 from tenantproof.channels.stand import Stand
 from tenantproof.core.attempt import Attempt, Form
 from tenantproof.core.catalog import Relation, RelationKind
+from tenantproof.core.errors import UsageError
+from tenantproof.core.finding import Finding
 from tenantproof.core.model import Command, Persona, PersonaKind, QName
+from tenantproof.core.ports import Handle, Writes
 from tenantproof.core.suite import Actor, Look, Planting, Probe, Suite
 from tenantproof.core.version import VERSION
 from tenantproof.core.world import Key, Row
@@ -39,6 +43,22 @@ _NEVER = sql.SQL("false")
 _NOT_TRIED = "what the search finds, functions, upserts, and whether people join tenants or raise their role"
 _PLATFORM_ROWS = frozenset({"auth", "storage"})
 """Schemas of the platform in which the seeder writes."""
+
+
+def kept_suite(handle: Handle, plan: Plan, findings: Iterable[Finding]) -> Suite:
+    """The suite of a database whose rows are committed.  Raises UsageError for one whose rows are not."""
+    if handle.writes is Writes.ROLLBACK:
+        raise UsageError("--report pgtap: the suite holds rows as they were seeded; make it with the embedded target")
+    accepted = {
+        (object_, persona, command)
+        for finding in findings
+        if finding.accepted
+        for object_ in (finding.object, *finding.objects)
+        for command in (finding.command, *finding.commands)
+        for persona in finding.personas
+    }
+    with psycopg.connect(handle.conninfo) as connection:
+        return suite_of(plan, lambda query: connection.execute(query.encode()).fetchall(), accepted)
 
 
 def suite_of(plan: Plan, read: Read, accepted: Collection[CellKey] = ()) -> Suite:
@@ -169,7 +189,7 @@ def _writes(plan: Plan, stand: Stand, command: Command) -> Iterator[Probe]:
         return
     for attempt in _attempts(stand, command):
         if attempt.channel == command.name:
-            yield _observed(plan, stand, attempt, _changed(plan, stand.name, keys), planted=False)
+            yield _observed(plan, stand, attempt, _changed(keys), planted=False)
 
 
 def _moves(plan: Plan, stand: Stand) -> Iterator[Probe]:
@@ -182,9 +202,9 @@ def _moves(plan: Plan, stand: Stand) -> Iterator[Probe]:
         if whose is None or whose.key not in rows:
             continue
         if attempt.channel == "UPDATE-MOVE":
-            yield _observed(plan, stand, attempt, _moved(plan, stand, rows[whose.key], whose), planted=True)
+            yield _observed(plan, stand, attempt, _moved(stand, rows[whose.key], whose), planted=True)
         elif attempt.channel == "UPDATE-STEAL":
-            yield _observed(plan, stand, attempt, _changed(plan, stand.name, [whose.key]), planted=True)
+            yield _observed(plan, stand, attempt, _changed([whose.key]), planted=True)
 
 
 def _inserts(plan: Plan, stand: Stand) -> Iterator[Probe]:
@@ -193,7 +213,7 @@ def _inserts(plan: Plan, stand: Stand) -> Iterator[Probe]:
         if whose is None or stand.name not in plan.watches:
             continue
         if stand.stance(Command.INSERT, whose) is Stance.FORBIDDEN:
-            yield _observed(plan, stand, attempt, _came(plan, stand.name), planted=True)
+            yield _observed(plan, stand, attempt, _CAME, planted=True)
 
 
 def _attempts(stand: Stand, command: Command) -> Iterator[Attempt]:
@@ -222,20 +242,20 @@ def _observed(plan: Plan, stand: Stand, attempt: Attempt, look: str, *, planted:
     )
 
 
-def _changed(plan: Plan, name: QName, keys: Iterable[Key]) -> str:
+def _changed(keys: Iterable[Key]) -> str:
     """The observer's query for which of the rows with these keys are gone or another version."""
     listed = sql.SQL(", ").join(sql.Literal(json.dumps(key)) for key in keys)
     return (
         sql.SQL(
-            "SELECT b.key FROM tenantproof_before AS b LEFT JOIN ({}) AS a ON a.key = b.key "
+            "SELECT b.key FROM tenantproof_before AS b LEFT JOIN tenantproof_after AS a ON a.key = b.key "
             "WHERE a.version IS DISTINCT FROM b.version AND b.key::jsonb IN (SELECT unnest(ARRAY[{}])::jsonb)"
         )
-        .format(sql.SQL(plan.watches[name].query), listed)
+        .format(listed)
         .as_string(None)
     )
 
 
-def _moved(plan: Plan, stand: Stand, before: Row, after: Row) -> str:
+def _moved(stand: Stand, before: Row, after: Row) -> str:
     """The observer's query for rows that were written, and are now whose they must not be.
 
     The statement may not reach the owner's column, or a trigger may put somebody in it, so that the row as it becomes
@@ -250,16 +270,14 @@ def _moved(plan: Plan, stand: Stand, before: Row, after: Row) -> str:
         if stand.stance(Command.UPDATE, replace(before, tenant=tenant, owner=owner)) is Stance.FORBIDDEN
     ]
     return (
-        sql.SQL("SELECT a.key FROM ({}) AS a WHERE a.version NOT IN (SELECT version FROM tenantproof_before) AND ({})")
-        .format(sql.SQL(plan.watches[stand.name].query), sql.SQL(" OR ").join(forbidden or [_NEVER]))
+        sql.SQL(
+            "SELECT a.key FROM tenantproof_after AS a "
+            "WHERE a.version NOT IN (SELECT version FROM tenantproof_before) AND ({})"
+        )
+        .format(sql.SQL(" OR ").join(forbidden or [_NEVER]))
         .as_string(None)
     )
 
 
-def _came(plan: Plan, name: QName) -> str:
-    """The observer's query for rows that were not there before."""
-    return (
-        sql.SQL("SELECT a.key FROM ({}) AS a WHERE a.key NOT IN (SELECT key FROM tenantproof_before)")
-        .format(sql.SQL(plan.watches[name].query))
-        .as_string(None)
-    )
+_CAME = "SELECT a.key FROM tenantproof_after AS a WHERE a.key NOT IN (SELECT key FROM tenantproof_before)"
+"""The observer's query for rows that were not there before."""

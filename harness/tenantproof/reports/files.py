@@ -39,7 +39,8 @@ class Destination:
 def parse_spec(spec: str) -> Destination:
     """FORMAT=PATH as a destination.
 
-    Raises UsageError for a missing "=", an unknown format (with the nearest one), an empty path or a directory.
+    Raises UsageError for a missing "=", an unknown format (with the nearest one), an empty path, a directory, and a
+    place where no file can be made: better now than after the run.
     """
     name, equals, path = spec.partition("=")
     known = writers()
@@ -51,6 +52,7 @@ def parse_spec(spec: str) -> Destination:
         raise UsageError(f"--report {spec}: the path is empty; write {_example(name)} ('-' is stdout)")
     destination = Destination(writer=known[name], path=path)
     _refuse_directory(destination)
+    _refuse_unwritable(destination)
     return destination
 
 
@@ -132,6 +134,20 @@ def _refuse_directory(destination: Destination) -> None:
             f"--report {destination.writer.name}={path}: is a directory; "
             f"name a file in it, such as {destination.writer.name}={better}"
         )
+
+
+def _refuse_unwritable(destination: Destination) -> None:
+    if destination.is_stdout:
+        return
+    try:
+        path = Path(os.path.realpath(destination.path))
+        nearest = next(place for place in (path, *path.parents) if place.exists())
+    except (OSError, ValueError) as error:
+        raise _cannot_write(destination, error) from None
+    if not nearest.is_dir() and nearest != path:
+        raise _cannot_write(destination, NotADirectoryError(0, f"{nearest} is no folder"))
+    if not os.access(nearest, os.W_OK):
+        raise _cannot_write(destination, PermissionError(0, f"you may not write to {nearest}"))
 
 
 def _cannot_write(destination: Destination, error: Exception) -> UsageError:

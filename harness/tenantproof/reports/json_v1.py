@@ -63,6 +63,7 @@ def document(report: Report) -> dict[str, object]:
         "unseeded": [_unseeded(unseeded) for unseeded in report.unseeded],
         "gaps": [{"object": gap.object, "reason": gap.reason} for gap in report.gaps],
         "notes": list(report.notes),
+        "exit_code": report.exit_code,
         "times": _times(report.timing),
     }
 

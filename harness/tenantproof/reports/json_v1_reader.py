@@ -150,7 +150,7 @@ def _names(of: type) -> tuple[str, ...]:
 
 _CELL_KEYS = _names(CellResult)
 _FINDING_KEYS = (*_names(Finding), "fingerprint")
-_ROOT_KEYS = (*(set(_names(Report)) - {"scenario_path", "timing"}), "format", "summary", "times")
+_ROOT_KEYS = (*(set(_names(Report)) - {"scenario_path", "timing", "suite"}), "format", "summary", "times")
 
 
 def _report(root: _Node) -> Report:
@@ -179,6 +179,7 @@ def _report(root: _Node) -> Report:
         rows_seeded=root.integer("rows_seeded"),
         search=None if search is None else _search(search),
         timing=_timing(root.node("times")),
+        exit_code=root.integer_or_none("exit_code"),
     )
 
 

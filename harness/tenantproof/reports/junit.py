@@ -195,6 +195,8 @@ def _about(report: Report) -> Iterator[tuple[str, str]]:
     yield "target", report.target
     yield "server", server(report)
     yield "seed", str(report.seed)
+    if report.exit_code is not None:
+        yield "exit_code", str(report.exit_code)
     for patch in report.patches:
         yield "patch", patch
 

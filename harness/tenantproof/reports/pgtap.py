@@ -17,10 +17,28 @@ from typing import TextIO
 
 from psycopg import sql
 
+from tenantproof.core.errors import UsageError
+from tenantproof.core.report import Report
 from tenantproof.core.suite import Actor, Look, Planting, Probe, Suite
 from tenantproof.reports.visible import one_line
 
 _SHOWN_GAPS = 50
+
+
+ONLY_CHECK = "a pgTAP suite is made while the seeded database is there, by `check` alone"
+
+
+class PgtapWriter:
+    """Writes a pgTAP suite."""
+
+    name = "pgtap"
+    suffix = ".sql"
+
+    def write(self, report: Report, out: TextIO) -> None:
+        """Raises UsageError for a report without a suite: one that was saved, or that nobody asked for one."""
+        if report.suite is None:
+            raise UsageError(f"{ONLY_CHECK}: tenantproof check {report.scenario_path} --report pgtap=PATH")
+        write_suite(report.suite, out)
 
 
 def write_suite(suite: Suite, out: TextIO) -> None:
@@ -35,6 +53,8 @@ def _lines(suite: Suite) -> Iterator[str]:
     yield f"select plan({len(suite.probes) or 1});"
     yield ""
     yield from _people(suite)
+    yield ""
+    yield from _watches(suite)
     yield ""
     yield _helpers()
     yield "-- The rows of two tenants and more, with triggers and foreign keys off."
@@ -65,6 +85,13 @@ def _people(suite: Suite) -> Iterator[str]:
     yield ") on commit drop;"
     for actor in suite.actors:
         yield _said("insert into tenantproof_people values ({}, {}, {}, {}, {});", *_columns(actor))
+
+
+def _watches(suite: Suite) -> Iterator[str]:
+    yield "create temporary table tenantproof_watches (object text primary key, query text not null) on commit drop;"
+    known = {probe.object: probe.watch for probe in suite.probes if probe.watch}
+    for name, query in known.items():
+        yield _said("insert into tenantproof_watches values ({}, {});", name, query)
 
 
 def _columns(actor: Actor) -> Iterator[str | None]:
@@ -105,7 +132,7 @@ def _test(probe: Probe) -> str:
         stage = ";\n".join(probe.stage)
         found = _said(
             "pg_temp.tenantproof_does({}, {}, {}, {}, {}, {})",
-            *(probe.persona, stage, probe.watch, probe.act, probe.look, probe.planted),
+            *(probe.persona, stage, probe.object, probe.act, probe.look, probe.planted),
         )
     else:
         found = _said("pg_temp.tenantproof_sees({}, {})", probe.persona, probe.look)

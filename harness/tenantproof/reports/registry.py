@@ -35,6 +35,7 @@ def writers() -> Mapping[str, Writer]:
     from tenantproof.reports.junit import JunitWriter
     from tenantproof.reports.markdown import MarkdownWriter
     from tenantproof.reports.ndjson import NdjsonWriter
+    from tenantproof.reports.pgtap import PgtapWriter
     from tenantproof.reports.sarif import SarifWriter
 
     known: tuple[Writer, ...] = (
@@ -45,5 +46,6 @@ def writers() -> Mapping[str, Writer]:
         SarifWriter(),
         MarkdownWriter(),
         GithubWriter(),
+        PgtapWriter(),
     )
     return MappingProxyType({writer.name: writer for writer in known})

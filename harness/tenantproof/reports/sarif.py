@@ -5,8 +5,7 @@ Contract: every rule is declared whether or not it was broken, so that alerts th
 the cause in its migration, else at the scenario's line, and names the other as related; its fingerprint is the
 finding's, which no line number is part of.  Accepted findings are results with a suppression.  GitHub keeps 5,000
 results of a run: the worst are kept, and a notification says how many are missing.  What was not tested is a
-notification, never silence.  Paths are relative to `%SRCROOT%`, which is where the command was run.  The exit code of
-the run is not part of a Report, and so not of the invocation.
+notification, never silence.  Paths are relative to `%SRCROOT%`, which is where the command was run.
 """
 
 from __future__ import annotations
@@ -205,7 +204,8 @@ def _invocation(report: Report, left_out: int) -> Json:
     shown = told[:_MOST_NOTIFICATIONS]
     if len(told) > len(shown):
         shown.append(_notification("note", f"{len(told) - len(shown)} more notifications; the JSON report has all"))
-    return {"executionSuccessful": True, "toolExecutionNotifications": shown, **_times(report.timing)}
+    ended: Json = {} if report.exit_code is None else {"exitCode": report.exit_code}
+    return {"executionSuccessful": True, **ended, "toolExecutionNotifications": shown, **_times(report.timing)}
 
 
 def _notification(level: str, said: str) -> Json:

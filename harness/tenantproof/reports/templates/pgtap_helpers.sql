@@ -36,9 +36,10 @@ end $tenantproof$;
 
 -- What a person's statement does to rows, as the observer sees it; undone before this returns.
 create function pg_temp.tenantproof_does(
-  persona text, stage text, watch text, act text, look text, planted boolean
+  persona text, stage text, object text, act text, look text, planted boolean
 ) returns text language plpgsql as $tenantproof$
 declare
+  watch text := (select w.query from tenantproof_watches as w where w.object = tenantproof_does.object);
   seen text;
   refusal text := '';
 begin
@@ -57,6 +58,7 @@ begin
       end if;
     end;
     set local session authorization default;
+    execute 'create temporary table tenantproof_after on commit drop as ' || watch;
     execute pg_catalog.format('select pg_catalog.string_agg(seen::text, %L) from (%s) as seen', ' ', look) into seen;
     raise exception using errcode = 'TP001', message = coalesce(seen, refusal);
   exception when others then
