@@ -44,6 +44,21 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """What a statement does, in parts, for those who say it in another language than SQL (HTTP).
+
+    `columns` are read; `values` are literals to write (None: NULL); `filter_column` is asked to be not null;
+    `conflict` are the key columns of an upsert.
+    """
+
+    through: QName
+    columns: tuple[str, ...] = ()
+    values: tuple[tuple[str, str | None], ...] = ()
+    filter_column: str | None = None
+    conflict: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One statement that a persona runs against one relation.
 
@@ -61,6 +76,8 @@ class Attempt:
     stage: Stage | None = None
     row: Row | None = None
     """For INSERT: whose row it would be."""
+    deed: Deed | None = None
+    """The statement in parts; None where only SQL can say it."""
     goal: str | None = None
     """A flag that the attempt tries to give a row: reaching it is a violation, whatever the scenario allows."""
 

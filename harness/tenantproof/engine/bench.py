@@ -106,15 +106,15 @@ class Bench:
     ) -> tuple[Change, ...]:
         found: list[Change] = []
         for (name, watch), observation in zip(watches.items(), seen, strict=False):
-            before = _on_stage(name, self._ground.before[name], attempt)
+            before = on_stage(name, self._ground.before[name], attempt)
             found.extend(watch.changes(name, before, observation, self._ground.seeded.get(name, frozenset())))
-        return _with_new_keys(found) if attempt.command is Command.UPDATE else tuple(found)
+        return with_new_keys(found) if attempt.command is Command.UPDATE else tuple(found)
 
     def _run(self, scripts: Sequence[Script]) -> list[tuple[Observation, ...]]:
         return self._wire.run([script.statements for script in scripts])
 
 
-def _with_new_keys(changes: Sequence[Change]) -> tuple[Change, ...]:
+def with_new_keys(changes: Sequence[Change]) -> tuple[Change, ...]:
     """An UPDATE deletes and inserts nothing: rows that went and rows that came are rows whose key changed."""
     went = any(change.after is None for change in changes)
     return tuple(
@@ -123,7 +123,7 @@ def _with_new_keys(changes: Sequence[Change]) -> tuple[Change, ...]:
     )
 
 
-def _on_stage(name: QName, before: Snapshot, attempt: Attempt) -> Snapshot:
+def on_stage(name: QName, before: Snapshot, attempt: Attempt) -> Snapshot:
     """The rows of a relation that are there when the persona acts."""
     if attempt.stage is None:
         return before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -22,6 +22,7 @@ from tenantproof.oracle.entitlement import Stance
 from tenantproof.properties.visibility import Judgement, Question, judge_change, judge_count, judge_insert, judge_read
 
 WRITES = (Command.INSERT, Command.UPDATE, Command.DELETE)
+NOT_REACHED = "interrupted before it was tried"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +59,25 @@ def look(wire: Wire, plan: Plan) -> Ground:
     return Ground(plan.watches, before, seeded, triggered)
 
 
-def sweep(wire: Wire, plan: Plan, ground: Ground, personas: Sequence[Persona]) -> MatrixRun:
-    """All cells of these personas.  What the database refuses is an answer, never an exception."""
+def sweep(
+    wire: Wire,
+    plan: Plan,
+    ground: Ground,
+    personas: Sequence[Persona],
+    stop: Callable[[], bool] = lambda: False,
+) -> MatrixRun:
+    """All cells of these personas.  What the database refuses is an answer, never an exception.
+
+    *stop* is asked before each persona: from then on cells are untested.
+    """
     rows = {name: _in_order(snapshot) for name, snapshot in ground.before.items()}
     intended = Intended(wire, ground)
     cells: list[Judged] = []
     reads, seconds = 0, 0.0
     for persona in personas:
+        if stop():
+            cells.extend(_not_reached(plan, persona, rows))
+            continue
         bench = Bench(wire, plan.identities[persona.name], ground)
         stands = [plan.before(persona, relation, rows.get(relation.name, ())) for relation in plan.relations]
         attempts = [next(_attempts(stand, Command.SELECT)) for stand in stands]
@@ -75,6 +88,16 @@ def sweep(wire: Wire, plan: Plan, ground: Ground, personas: Sequence[Persona]) -
         cells.extend(_with_control(plan, list(_judge_reads(plan, stands, outcomes))))
         cells.extend(_judge_writes(bench, plan, _write_stands(plan, stands, rows), intended))
     return MatrixRun(tuple(cells), reads, seconds)
+
+
+def _not_reached(plan: Plan, persona: Persona, rows: Mapping[QName, tuple[Row, ...]]) -> Iterator[Judged]:
+    """The persona's cells, none of which was tried."""
+    untested = Judgement(verdict=Verdict.UNTESTED, reason=NOT_REACHED)
+    stands = [plan.before(persona, relation, rows.get(relation.name, ())) for relation in plan.relations]
+    for stand in stands:
+        yield Judged(stand.relation, stand, Command.SELECT, untested, ())
+    for relation, stand, command in _write_stands(plan, stands, rows):
+        yield Judged(relation, stand, command, untested, ())
 
 
 def _in_order(snapshot: Snapshot) -> tuple[Row, ...]:
@@ -106,17 +129,20 @@ def _question(plan: Plan, stand: Stand, command: Command) -> Question:
 
 def _judge_reads(plan: Plan, stands: Sequence[Stand], outcomes: Sequence[Outcome]) -> Iterator[Judged]:
     for stand, outcome in zip(stands, outcomes, strict=True):
-        question = _question(plan, stand, Command.SELECT)
-        rows = _rows_behind(stand, outcome)
-        if not stand.tenancy.decided:
-            judgement = _undecided([outcome])
-        elif rows is None:
-            judgement = judge_count(question, outcome)
-        elif outcome.attempt.form is Form.BELONGING:
-            judgement = judge_read(_without_keys(plan, question, stand), outcome, rows)
-        else:
-            judgement = judge_read(question, outcome, rows)
-        yield Judged(stand.relation, stand, Command.SELECT, judgement, (outcome,))
+        yield Judged(stand.relation, stand, Command.SELECT, judgement_of_read(plan, stand, outcome), (outcome,))
+
+
+def judgement_of_read(plan: Plan, stand: Stand, outcome: Outcome) -> Judgement:
+    """The verdict on what was read."""
+    question = _question(plan, stand, Command.SELECT)
+    rows = _rows_behind(stand, outcome)
+    if not stand.tenancy.decided:
+        return _undecided([outcome])
+    if rows is None:
+        return judge_count(question, outcome)
+    if outcome.attempt.form is Form.BELONGING:
+        return judge_read(_without_keys(plan, question, stand), outcome, rows)
+    return judge_read(question, outcome, rows)
 
 
 def _without_keys(plan: Plan, question: Question, stand: Stand) -> Question:
@@ -196,18 +222,29 @@ def _judge_writes(
         ],
     )
     grouped = _settle(bench, cells, _regroup(flat, planned))
-    _learn(plan, cells, grouped, intended)
+    learn(plan, cells, grouped, intended)
     for (relation, stand, command), outcomes in zip(cells, grouped, strict=True):
-        question = _question(plan, stand, command)
-        if not stand.tenancy.decided:
-            judgement = _undecided(outcomes)
-        elif command is Command.INSERT:
-            judgement = judge_insert(question, outcomes, intended.rows)
-        else:
-            judgement = judge_change(question, outcomes)
-        if relation is not stand.relation:
-            judgement = _nothing_promised(judgement)
+        judgement = judgement_of_write(plan, relation, stand, command, outcomes, intended.rows)
         yield Judged(relation, stand, command, judgement, outcomes)
+
+
+def judgement_of_write(
+    plan: Plan,
+    relation: Relation,
+    stand: Stand,
+    command: Command,
+    outcomes: Sequence[Outcome],
+    intended: Mapping[str, Row],
+) -> Judgement:
+    """The verdict on what was written to *relation*, before whose table the *stand* is."""
+    question = _question(plan, stand, command)
+    if not stand.tenancy.decided:
+        judgement = _undecided(outcomes)
+    elif command is Command.INSERT:
+        judgement = judge_insert(question, outcomes, intended)
+    else:
+        judgement = judge_change(question, outcomes)
+    return judgement if relation is stand.relation else _nothing_promised(judgement)
 
 
 def _promising(stand: Stand, attempt: Attempt) -> bool:
@@ -271,7 +308,7 @@ def _one_by_one(stand: Stand, command: Command, outcome: Outcome) -> Iterator[At
             yield replace(attempt, stage=stand.alone(row))
 
 
-def _learn(
+def learn(
     plan: Plan,
     cells: Sequence[tuple[Relation, Stand, Command]],
     grouped: Sequence[tuple[Outcome, ...]],

@@ -8,7 +8,7 @@ from dataclasses import replace
 from tenantproof.channels import statements
 from tenantproof.channels.registry import channel
 from tenantproof.channels.stand import Stand
-from tenantproof.core.attempt import Attempt, Form
+from tenantproof.core.attempt import Attempt, Deed, Form
 from tenantproof.core.model import Command
 from tenantproof.oracle.entitlement import Stance
 
@@ -50,6 +50,7 @@ def _delete(stand: Stand, form: Form, aim: str) -> Attempt:
         channel="DELETE",
         form=form,
         sql=statements.delete(stand.through, filter_column),
+        deed=Deed(through=stand.through, filter_column=filter_column),
         aim=aim,
         watch=stand.watch,
     )

@@ -10,7 +10,7 @@ from tenantproof.channels import statements
 from tenantproof.channels.columns import anchors, insertable
 from tenantproof.channels.registry import channel
 from tenantproof.channels.stand import Stand
-from tenantproof.core.attempt import Attempt, Form
+from tenantproof.core.attempt import Attempt, Deed, Form
 from tenantproof.core.model import Command
 from tenantproof.core.world import Draft, Row
 
@@ -77,18 +77,21 @@ def _witness(stand: Stand) -> Attempt:
         sql=statements.insert_defaults(stand.through),
         aim="add a row",
         watch=stand.watch,
+        deed=Deed(through=stand.through),
     )
 
 
 def _insert(stand: Stand, draft: Draft, values: Mapping[str, str | None]) -> Attempt:
     names = {id: name for name, id in stand.tenant_ids.items()}
     whose = names.get(draft.tenant or "", "nobody") if stand.tenancy.tenant else "a user"
+    given = statements.values_of(insertable(stand, values))
     return Attempt(
         relation=stand.name,
         command=Command.INSERT,
         channel="INSERT",
         form=Form.VALUES,
-        sql=statements.insert(stand.through, statements.values_of(insertable(stand, values))),
+        sql=statements.insert(stand.through, given),
+        deed=Deed(through=stand.through, values=given),
         aim=f"add a row for {whose}",
         watch=stand.watch,
         row=Row(key=(), tenant=draft.tenant, owner=_owner_in(stand, draft, values)),

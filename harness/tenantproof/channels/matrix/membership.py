@@ -10,7 +10,7 @@ from tenantproof.channels import statements
 from tenantproof.channels.columns import insertable
 from tenantproof.channels.registry import channel
 from tenantproof.channels.stand import Stand
-from tenantproof.core.attempt import Attempt, Form
+from tenantproof.core.attempt import Attempt, Deed, Form
 from tenantproof.core.model import Command, Membership
 from tenantproof.core.world import Draft, Row
 
@@ -45,6 +45,7 @@ def promote_oneself(stand: Stand) -> Iterator[Attempt]:
             channel="MEMBER-PROMOTE",
             form=Form.BLIND,
             sql=statements.update(stand.through, changes),
+            deed=Deed(through=stand.through, values=changes),
             aim=f"become {role}",
             goal=has_role(membership, role),
             watch=stand.watch,
@@ -70,12 +71,14 @@ def join_a_tenant(stand: Stand) -> Iterator[Attempt]:
         values = {**draft.values, membership.user: stand.persona.user_id}
         if membership.role is not None and stand.roles:
             values[membership.role] = stand.roles[0]
+        given = statements.values_of(insertable(stand, values))
         yield Attempt(
             relation=stand.name,
             command=Command.INSERT,
             channel="MEMBER-JOIN",
             form=Form.VALUES,
-            sql=statements.insert(stand.through, statements.values_of(insertable(stand, values))),
+            sql=statements.insert(stand.through, given),
+            deed=Deed(through=stand.through, values=given),
             aim="join another tenant with the strongest role",
             watch=stand.watch,
             row=Row(key=(), tenant=draft.tenant, owner=stand.persona.user_id),

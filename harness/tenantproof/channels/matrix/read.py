@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tenantproof.channels import statements
 from tenantproof.channels.registry import channel
 from tenantproof.channels.stand import Stand
-from tenantproof.core.attempt import Attempt, Form
+from tenantproof.core.attempt import Attempt, Deed, Form
 from tenantproof.core.catalog import RelationKind
 from tenantproof.core.model import Command
 
@@ -28,18 +28,26 @@ def read_rows(stand: Stand) -> Iterator[Attempt]:
     if stand.relation.kind is RelationKind.VIEW or (
         not readable >= set(stand.key_columns) and _locatable(stand) and readable >= {tenant, owner} - {None}
     ):
-        yield _read(stand, statements.read_belonging(stand.through, tenant, owner, stand.predicates), Form.BELONGING)
+        told = tuple(column for column in (tenant, owner) if column)
+        sql = statements.read_belonging(stand.through, tenant, owner, stand.predicates)
+        yield _read(stand, sql, told, Form.BELONGING)
         return
     if readable >= set(stand.key_columns):
-        yield _read(stand, statements.read(stand.through, stand.key_columns))
+        yield _read(stand, statements.read(stand.through, stand.key_columns), stand.key_columns)
         return
     first = next(column for column in stand.relation.column_names if column in readable)
-    yield _read(stand, statements.read(stand.through, (first,)), Form.COUNTED)
+    yield _read(stand, statements.read(stand.through, (first,)), (first,), Form.COUNTED)
 
 
-def _read(stand: Stand, sql: str, form: Form = Form.READ) -> Attempt:
+def _read(stand: Stand, sql: str, columns: tuple[str, ...], form: Form = Form.READ) -> Attempt:
     return Attempt(
-        relation=stand.name, command=Command.SELECT, channel="READ", form=form, sql=sql, aim="read every row"
+        relation=stand.name,
+        command=Command.SELECT,
+        channel="READ",
+        form=form,
+        sql=sql,
+        aim="read every row",
+        deed=Deed(through=stand.through, columns=columns),
     )
 
 

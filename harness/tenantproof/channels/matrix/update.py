@@ -9,7 +9,7 @@ from tenantproof.channels import statements
 from tenantproof.channels.columns import anchors, bearings, constant, harmless, settable
 from tenantproof.channels.registry import channel
 from tenantproof.channels.stand import Stand
-from tenantproof.core.attempt import Attempt, Form, Stage
+from tenantproof.core.attempt import Attempt, Deed, Form, Stage
 from tenantproof.core.model import Command
 from tenantproof.core.world import Draft, Row
 from tenantproof.oracle.entitlement import Stance
@@ -146,12 +146,14 @@ def _update(
     stand: Stand, channel_id: str, form: Form, changes: dict[str, str | None], aim: str, stage: Stage | None = None
 ) -> Attempt:
     filter_column = stand.key_columns[0] if form is Form.FILTERED else None
+    given = statements.values_of(changes)
     return Attempt(
         relation=stand.name,
         command=Command.UPDATE,
         channel=channel_id,
         form=form,
-        sql=statements.update(stand.through, statements.values_of(changes), filter_column),
+        sql=statements.update(stand.through, given, filter_column),
+        deed=Deed(through=stand.through, values=given, filter_column=filter_column),
         aim=aim,
         watch=stand.watch,
         stage=stage,
@@ -166,9 +168,16 @@ def _witness(stand: Stand) -> Attempt:
         channel="UPDATE",
         form=Form.BLIND,
         sql=statements.update_default(stand.through, min(stand.visible)),
+        deed=Deed(through=stand.through, values=((_any_settable(stand), None),)),
         aim="change every row",
         watch=stand.watch,
     )
+
+
+def _any_settable(stand: Stand) -> str:
+    """A column that could be written, were it not for the privilege."""
+    generated = {column.name for column in stand.relation.columns if not settable(column)}
+    return min(stand.visible - generated, default=min(stand.visible))
 
 
 def _drafts_elsewhere(stand: Stand, own: Row) -> Iterator[Draft]:

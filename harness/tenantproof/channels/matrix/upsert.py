@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tenantproof.channels import statements
 from tenantproof.channels.columns import anchors, harmless, insertable, settable
 from tenantproof.channels.registry import channel
 from tenantproof.channels.stand import Stand
-from tenantproof.core.attempt import Attempt, Form
+from tenantproof.core.attempt import Attempt, Deed, Form
 from tenantproof.core.model import Command
 from tenantproof.core.world import Draft
 from tenantproof.oracle.entitlement import Stance
@@ -43,6 +43,11 @@ def overwrite_rows(stand: Stand) -> Iterator[Attempt]:
             channel="UPSERT-OVERWRITE",
             form=Form.UPSERT,
             sql=statements.upsert(stand.through, statements.values_of(values), key, changed),
+            deed=Deed(
+                through=stand.through,
+                values=statements.values_of({name: values[name] for name in (*key, *changed)} | _needed(stand, values)),
+                conflict=key,
+            ),
             aim="overwrite somebody else's row by its key",
             watch=stand.watch,
         )
@@ -56,6 +61,12 @@ def _changed(stand: Stand, draft: Draft) -> tuple[str, ...]:
     if plain is not None and plain in draft.values:
         wanted.add(plain)
     return tuple(sorted(wanted & allowed))
+
+
+def _needed(stand: Stand, values: Mapping[str, str | None]) -> dict[str, str | None]:
+    """PostgREST overwrites every column that it is given: no more of them than a new row cannot do without."""
+    required = {column.name for column in stand.relation.columns if column.not_null and column.default is None}
+    return {name: value for name, value in values.items() if name in required}
 
 
 def _mine(stand: Stand, draft: Draft) -> dict[str, str | None]:

@@ -1,0 +1,1 @@
+"""What can go wrong between a REST API and its clients: kinds of finding that no statement of SQL shows."""
