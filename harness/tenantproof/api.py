@@ -10,7 +10,9 @@ The Python interface: what the command line does, as functions.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -24,10 +26,10 @@ import psycopg
 
 from tenantproof.core.bisection import Bisection
 from tenantproof.core.drift import Drift
-from tenantproof.core.errors import Problem, TargetError, UsageError
+from tenantproof.core.errors import Problem, TargetError, UsageError, did_you_mean
 from tenantproof.core.events import Event, PhaseStarted, RunFinished, Searching
-from tenantproof.core.finding import Severity, Verdict
-from tenantproof.core.model import Platform, Scenario
+from tenantproof.core.finding import Finding, Severity, Verdict
+from tenantproof.core.model import Acceptance, Platform, Scenario
 from tenantproof.core.ports import SILENT, Handle, Target
 from tenantproof.core.report import Gap, Report, Search
 from tenantproof.core.seeds import DEFAULT_SEED
@@ -40,14 +42,23 @@ from tenantproof.engine.plan import Plan
 from tenantproof.engine.run import check as run_check
 from tenantproof.engine.run import fuzz as run_fuzz
 from tenantproof.engine.run import prepare
+from tenantproof.engine.ways import Way
 from tenantproof.generation.programs import Profile
 from tenantproof.identity.signing import Signer
+from tenantproof.reports.baseline import compared, load_baseline
+from tenantproof.reports.files import alone, replace_file
+from tenantproof.reports.history import require_history, with_history
 from tenantproof.reports.unknown import unknowns
 from tenantproof.scenario import json_schema, load_scenario
+from tenantproof.scenario.accepting import require_term, with_acceptance
 from tenantproof.scenario.hints import hints_of
+from tenantproof.scenario.loading import scenario_in
 from tenantproof.scenario.undecided import require_decided
 from tenantproof.targets.choice import EMBEDDED, require_embedded
 from tenantproof.targets.embedded import EmbeddedTarget
+
+VIAS = ("rest",)
+"""Ways in beside plain SQL."""
 
 DEFAULT_ATTEMPTS = 2000
 """Programs that `check` tries in its search for interference: a few seconds."""
@@ -71,6 +82,13 @@ def check(
     profile: Profile | str = Profile.SQL,
     examples: str | PathLike[str] | None = None,
     suite: bool = False,
+    accept: bool = True,
+    baseline: str | PathLike[str] | None = None,
+    history: str | PathLike[str] | None = None,
+    via: Sequence[str] = (),
+    api_url: str | None = None,
+    api_key: str | None = None,
+    stop: Callable[[], bool] = lambda: False,
     say: Callable[[str], None] = SILENT,
     listen: Callable[[Event], None] = lambda _event: None,
     then: Callable[[Handle, Report], None] | None = None,
@@ -84,15 +102,31 @@ def check(
 
     After the matrix, *attempts* programs search for interference (0: none); *profile* "api" draws only what PostgREST
     can express; *examples* is a folder of what `fuzz` found before, to be tried first.  With *suite* the report can be
-    written as pgTAP.  *listen* is told every event of
-    tenantproof.core.events at once; *then* is called with the seeded database before it goes away.  Raises the errors
-    of tenantproof.core.errors; a leak is no error, it is a finding of the report.
+    written as pgTAP.  Without *accept* the scenario's `accept` counts for nothing.  The findings in *baseline*, a file
+    that `tenantproof baseline` made, are marked as accepted.  *history* is a file that keeps runs in short (or a folder
+    for it): the report gets the earlier ones, and is added.  *listen* is told every event of
+    tenantproof.core.events at once; *via* names further ways in beside plain SQL: "rest" is PostgREST over HTTP, at
+    *api_url* with *api_key* (or `env:NAME` of either), or one that is started for the run.  Once *stop* says so, the
+    run ends with what is known, and the report says that it was `interrupted`.  *then* is called with the
+    seeded database before it goes away.  Raises the errors of tenantproof.core.errors; a leak is no error, it is a
+    finding of the report.
     """
     budget = _budget(attempts, seed, profile, examples)
-    return _run(
+    ways = _ways(via, api_url, api_key)
+    if history is not None:
+        require_history(Path(history))
+    report = _run(
         scenario,
         lambda handle, declared, files: run_check(
-            handle, declared, seed=seed, signer=signer or Signer(), budget=budget, patches=files, suite=suite
+            handle,
+            declared,
+            seed=seed,
+            signer=signer or Signer(),
+            budget=budget,
+            patches=files,
+            suite=suite,
+            ways=ways,
+            stop=stop,
         ),
         patches=patches,
         target=target,
@@ -100,7 +134,10 @@ def check(
         say=say,
         listen=listen,
         then=then,
+        accept=accept,
+        baseline=baseline,
     )
+    return report if history is None else with_history(report, Path(history))
 
 
 def fuzz(
@@ -114,6 +151,8 @@ def fuzz(
     profile: Profile | str = Profile.SQL,
     examples: str | PathLike[str] | None = None,
     draws: int | None = None,
+    accept: bool = True,
+    baseline: str | PathLike[str] | None = None,
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[Search, float], None] = lambda _search, _seconds: None,
     say: Callable[[str], None] = SILENT,
@@ -146,6 +185,8 @@ def fuzz(
         listen=listen,
         then=then,
         progress=progress,
+        accept=accept,
+        baseline=baseline,
     )
 
 
@@ -273,6 +314,38 @@ def init(
     return draft
 
 
+def accept(scenario: str | PathLike[str], finding: Finding, *, reason: str, until: str) -> None:
+    """Write a finding under `accept:` into a scenario file, which stays as it is otherwise.
+
+    *until* is the ISO date from which it counts again, at most a year away.  Raises UsageError where the file cannot be
+    changed, the finding is accepted there already or the date will not do, ScenarioError for a file that does not load.
+    """
+    path = Path(scenario)
+    entry = Acceptance(
+        channel=finding.channel, object=finding.object, fingerprint=finding.fingerprint, reason=reason, until=until
+    )
+    require_term(reason, until)
+    try:
+        with alone(Path(os.path.realpath(path))):
+            data = path.read_bytes()
+            for known in scenario_in(path, data).accepted:
+                if known.fingerprint == finding.fingerprint:
+                    raise UsageError(f"{known.place}: is accepted there already, until {known.until}: change it there")
+            _put(path, data, with_acceptance(str(path), data, entry))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be changed: {error.strerror}") from error
+
+
+def _put(path: Path, before: bytes, after: bytes) -> None:
+    """Replace a scenario's content.  Raises UsageError where it would not load, or was changed meanwhile; OSError."""
+    scenario_in(path, after)
+    if not os.access(path, os.W_OK):  # the folder may be written to all the same
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    if path.read_bytes() != before:
+        raise UsageError(f"{path}: somebody changed it at the same time; nothing was written: call it again")
+    replace_file(path, after)
+
+
 def hints(scenario: str | PathLike[str], handle: Handle | None = None) -> tuple[Problem, ...]:
     """What a scenario file says that is allowed and hardly meant, in the order of the file.
 
@@ -284,6 +357,23 @@ def hints(scenario: str | PathLike[str], handle: Handle | None = None) -> tuple[
         return hints_of(declared)
     with psycopg.connect(handle.conninfo) as connection:
         return hints_of(declared, known_of(connection, declared))
+
+
+def _ways(via: Sequence[str], api_url: str | None, api_key: str | None) -> tuple[Way, ...]:
+    """The ways in that were named.  Raises UsageError for one that nobody knows, and for an API without its way."""
+    for name in via:
+        if name not in VIAS:
+            raise UsageError(f"via {name}: {did_you_mean(name, VIAS)}")
+    if "rest" not in via:
+        if api_url is not None or api_key is not None:
+            raise UsageError("--api and --api-key say where PostgREST is: give --via rest, too")
+        return ()
+    from tenantproof.engine.rest.run import Api, rest_way
+    from tenantproof.targets.reach import dsn_of
+    from tenantproof.targets.rest.client import checked
+
+    url = checked(dsn_of(api_url, "--api")) if api_url is not None else None
+    return (rest_way(Api(url=url, key=dsn_of(api_key, "--api-key") if api_key is not None else None)),)
 
 
 def _budget(attempts: int, seed: int, profile: Profile | str, examples: str | PathLike[str] | None) -> Budget:
@@ -308,28 +398,35 @@ def _run(
     listen: Callable[[Event], None],
     then: Callable[[Handle, Report], None] | None,
     progress: Callable[[Search, float], None] = lambda _search, _seconds: None,
+    accept: bool = True,
+    baseline: str | PathLike[str] | None = None,
 ) -> Report:
     declared = load_scenario(Path(scenario))
+    known = None if baseline is None else load_baseline(Path(baseline), declared.name)
+    entries = declared.accepted if accept else ()
+    declared = replace(declared, accepted=(*entries, *(known.acceptances(str(baseline)) if known is not None else ())))
     require_decided(declared)
     files = _files(patches)
     server = _target(target, declared, files, keep=keep, say=say)
     with _database_may_go(), server.database() as handle:
         for event in events(handle, declared, [str(patch) for patch in files]):
-            if isinstance(event, PhaseStarted):
-                say(event.what)
-            elif isinstance(event, Searching):
-                progress(event.search, event.seconds)
-            elif isinstance(event, RunFinished):
+            if isinstance(event, RunFinished):
                 report = replace(
                     event.report,
                     notes=(*event.report.notes, *server.notes),
                     gaps=(*event.report.gaps, *_left_open(declared)),
                 )
+                if known is not None:
+                    report = compared(report, known, str(baseline))
                 listen(RunFinished(report))
                 if then is not None:
                     then(handle, report)
                 return report
-            listen(event)
+            listen(event)  # before anybody reads of it: what may end now can be asked to
+            if isinstance(event, PhaseStarted):
+                say(event.what)
+            elif isinstance(event, Searching):
+                progress(event.search, event.seconds)
     raise AssertionError("a run always ends with RunFinished")
 
 

@@ -44,6 +44,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=["info", "low", "medium", "high", "critical"],
         help="The least severity that fails a test (default: medium).",
     )
+    group.addoption(
+        "--tenantproof-baseline",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="A file of `tenantproof baseline create`: its scenario's known findings pass.  Repeatable.",
+    )
+    group.addoption(
+        "--tenantproof-history", metavar="FILE", help="A file that keeps runs in short: what is new since the last one."
+    )
+    parser.addini("tenantproof_baseline", "As --tenantproof-baseline, from the root folder.", "args", [])
+    parser.addini("tenantproof_history", "As --tenantproof-history, from the root folder.", "string", "")
     parser.addini("tenantproof_scenarios", "Patterns of scenario files to collect.", "args", PATTERNS)
     parser.addini("tenantproof_target", "As --tenantproof-target.", "string", "embedded")
     parser.addini("tenantproof_attempts", "As --tenantproof-attempts.", "string", "")
@@ -63,6 +75,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "tenant_isolation: a test of tenant isolation; every collected cell has it.",
     ):
         config.addinivalue_line("markers", line)
+    if config.getoption("--tenantproof-report"):
+        from tenantproof.testing.settings import settings_of
+
+        settings_of(config)  # a report that cannot be written is better refused now than after all tests
 
 
 @pytest.hookimpl(optionalhook=True)

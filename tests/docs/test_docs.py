@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -18,6 +18,7 @@ from tenantproof.core import errors
 from tenantproof.core.errors import TenantproofError
 from tenantproof.core.report import Report
 from tenantproof.engine.interference.findings import CONFIDENTIALITY, INTEGRITY, SEQUENCE
+from tenantproof.reports.registry import writers
 from tenantproof.scenario import load_scenario
 
 ROOT = Path(__file__).parents[2]
@@ -44,8 +45,30 @@ def command(verb: str) -> click.Command:
     return found
 
 
+def commands(verb: str) -> Iterator[click.Command]:
+    """The verb, or its sub-verbs."""
+    found = command(verb)
+    yield from found.commands.values() if isinstance(found, click.Group) else (found,)
+
+
 def options(verb: str) -> Iterator[click.Option]:
-    return (parameter for parameter in command(verb).params if isinstance(parameter, click.Option))
+    """The options of the verb and of its sub-verbs."""
+    parts = (parameter for part in commands(verb) for parameter in part.params)
+    return (parameter for parameter in parts if isinstance(parameter, click.Option))
+
+
+TESTS = "\n".join(
+    path.read_text(encoding="utf-8") for path in sorted((ROOT / "tests").glob("**/test_*.py")) if path != Path(__file__)
+)
+
+
+def untested(options: Iterable[click.Option]) -> list[str]:
+    """The options of which no name stands in any test as an argument of a call."""
+    return [
+        option.opts[-1]
+        for option in options
+        if not any(re.search(rf"""["'=( ]{re.escape(name)}["'= ,]""", TESTS) for name in option.opts)
+    ]
 
 
 # The command line
@@ -54,7 +77,7 @@ def options(verb: str) -> Iterator[click.Option]:
 @pytest.mark.parametrize("verb", sorted(VERBS))
 def test_verbs_are_documented(verb: str) -> None:
     """Each verb has help, a line in the table and a section of its own."""
-    assert command(verb).help
+    assert all(part.help for part in commands(verb))
     assert f"[`{verb}`](#{verb})" in CLI
     assert section(CLI, f"`{verb}`")
 
@@ -84,6 +107,41 @@ def test_defaults_are_documented(verb: str) -> None:
         if option.show_default and not option.is_flag:
             row = next(line for line in section(CLI, f"`{verb}`").splitlines() if f"`{option.opts[-1]}" in line)
             assert f"| `{option.default}` |" in row
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_verbs_and_options_are_tested(verb: str) -> None:
+    """Each verb is called by a test, and each of its options stands in one."""
+    assert re.search(rf"""["']{verb}["']""", TESTS)
+    assert untested(options(verb)) == []
+
+
+def test_an_option_without_a_test_is_noticed() -> None:
+    assert untested([click.Option(["--never-heard-of"])]) == ["--never-heard-of"]
+
+
+def test_the_plugin_is_documented_and_tested() -> None:
+    """Each pytest option, ini value, fixture and marker of the plugin stands in docs/pytest.md and in a test."""
+    plugin = (ROOT / "harness" / "tenantproof" / "pytest_plugin.py").read_text(encoding="utf-8")
+    names = {
+        *re.findall(r'"(--tenantproof-[a-z-]+)"', plugin),
+        *re.findall(r'addini\(\s*"(tenantproof_[a-z_]+)"', plugin),
+        *re.findall(r"@pytest\.fixture[^\n]*\n(?:async )?def ([a-z]\w*)", plugin),
+        *re.findall(r'"markers",\s*"(\w+)', plugin),
+    }
+    names -= {"tenantproof_results", "tenantproof_tenancies"}  # what the others stand on
+    assert len(names) > 10
+    documented = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
+    sample = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests/plugin").glob("**/*.py"))
+    assert {name for name in names if name not in documented} == set()
+    assert {name for name in names if name not in TESTS + sample} == set()
+
+
+def test_report_formats_are_documented() -> None:
+    page = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    assert [name for name in writers() if f"| `{name}` |" not in page] == []
+    (report,) = (option for option in options("check") if "--report" in option.opts)
+    assert [name for name in writers() if name not in (report.help or "")] == []
 
 
 def test_all_sections_are_verbs() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from tests import examples
 
 from tenantproof.reports.registry import writers
-from tests import examples
 
 
 @pytest.fixture(scope="module")

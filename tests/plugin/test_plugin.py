@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -57,7 +58,8 @@ def test_a_repository_uses_it_with_ten_lines_and_passes(sample: Path) -> None:
 
 
 def test_a_leak_fails_it_with_the_finding_and_not_a_traceback_also_with_workers(sample: Path) -> None:
-    done = suite(sample, "-q", "-n", "2", "--junit-xml=junit.xml", "--tenantproof-report=json=r.json", PLANTED=LEAK)
+    reports = ("--tenantproof-report=json=r.json", "--tenantproof-report=pgtap=suite.test.sql")
+    done = suite(sample, "-q", "-n", "2", "--junit-xml=junit.xml", *reports, PLANTED=LEAK)
 
     assert done.returncode == 1, done.stdout + done.stderr
     assert "invoicing.tenancy.yaml::public.invoices::select[acme.owner]" in done.stdout
@@ -66,6 +68,7 @@ def test_a_leak_fails_it_with_the_finding_and_not_a_traceback_also_with_workers(
     assert "= reproduce tenantproof replay" in done.stdout
     assert "Traceback" not in done.stdout
     assert (sample / "r.json").is_file()
+    assert "select plan(" in (sample / "suite.test.sql").read_text()
     properties = ET.parse(sample / "junit.xml").iter("property")
     assert {"fingerprint", "severity", "channel"} <= {found.get("name") for found in properties}
 
@@ -159,6 +162,52 @@ def test_a_wrong_setting_is_named(small: Path, line: str, said: str) -> None:
     assert done.returncode != 0
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_options_win_over_the_ini(small: Path) -> None:
+    (small / "migrations" / "0009_leak.sql").write_text(
+        "create policy notes_open on public.notes for select to authenticated using (true);"
+    )
+    (small / "pytest.ini").write_text(
+        "[pytest]\ntenantproof_scenarios = *.tenancy.yaml\ntenantproof_target = env:NOT_SET\n"
+        "tenantproof_attempts = 5\ntenantproof_fail_on = low\ntenantproof_history = runs.ndjson\n"
+    )
+    chosen = ("-q", "-k", "notes and select")
+    assert "NOT_SET is not set" in suite(small, *chosen).stdout
+
+    options: tuple[str, ...] = (
+        "--tenantproof-target",
+        "embedded",
+        "--tenantproof-attempts",
+        "0",
+        "--tenantproof-seed",
+        "5",
+    )
+    (small / "sql").mkdir()
+    reports: tuple[str, ...] = ("--tenantproof-report", "json=run.json", "--tenantproof-report", "pgtap=sql")
+    reports += ("--tenantproof-history", "runs.ndjson")
+    done = suite(small, *chosen, *options, *reports)
+    assert done.returncode == 1, done.stdout
+    assert (small / "sql" / "tenantproof.test.sql").read_text().rstrip().endswith("rollback;")
+    assert "at or above low" in done.stdout
+    assert "seed 5" in done.stdout
+    assert json.loads((small / "run.json").read_text())["search"] is None
+
+    subprocess.run([sys.executable, "-m", "tenantproof", "baseline", "create", "run.json"], cwd=small, check=True)
+    options += ("--tenantproof-fail-on", "critical")
+    known = suite(small, *chosen, *options, "--tenantproof-baseline", "tenantproof.baseline.json")
+    assert known.returncode == 0, known.stdout
+    assert "0 findings at or above critical" in known.stdout
+    assert "baseline: 0 new, 1 known, 0 gone beside" in known.stdout
+    assert "history: 0 new, 0 gone, 1 accepted since the last run" in known.stdout
+    (small / "pytest.ini").write_text("[pytest]\ntenantproof_baseline = missing.json\n")
+    assert "missing.json: there is no such file" in suite(small, *chosen, *options).stdout
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_any_test(small: Path) -> None:
+    done = suite(small, "-q", "--tenantproof-report", "jsn=run.json")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "--tenantproof-report jsn=run.json: unknown format 'jsn': did you mean 'json'?" in done.stderr
 
 
 def test_an_unknown_persona_is_named_with_the_nearest(sample: Path) -> None:

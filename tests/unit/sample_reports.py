@@ -10,6 +10,7 @@ from pathlib import Path
 from tenantproof.core.finding import CellResult, Evidence, Finding, Property, Reach, Severity, Verdict
 from tenantproof.core.model import Command, Place, QName
 from tenantproof.core.report import Gap, Report, Search, Timing
+from tenantproof.core.suite import Actor, Look, Planting, Probe, Suite
 from tenantproof.core.world import Unseeded
 
 TENANTS = ("acme", "globex", "initech")
@@ -507,6 +508,56 @@ def hostile() -> Report:
         search=Search(attempts=1, failed=1, weak=HOSTILE),
         timing=Timing(started_at=HOSTILE, seconds=1.0, phases={HOSTILE: 1.0}),
     )
+
+
+_ACTOR = Actor(
+    name="acme.member",
+    role="authenticated",
+    login="authenticator",
+    settings=(("request.jwt.claims", '{"sub": "1"}'),),
+    pre_request="public.before_request",
+)
+_HIDDEN = Probe(
+    object="public.notes",
+    persona="acme.member",
+    command=Command.SELECT,
+    aim="others' rows stay hidden",
+    kind=Look.PERSONA,
+    look="select id from public.notes where id in ('2')",
+)
+_THERE = Probe(
+    object="public.notes",
+    persona="acme.member",
+    command=Command.SELECT,
+    aim="their own rows are there",
+    kind=Look.NEEDED,
+    look="select id from public.notes where id in ('1')",
+)
+_KEPT = Probe(
+    object="public.notes",
+    persona="acme.member",
+    command=Command.DELETE,
+    aim="cannot reach others' rows: delete every row",
+    kind=Look.OBSERVER,
+    act="delete from public.notes",
+    watch="select id from public.notes",
+    look="select id from tenantproof_before",
+    stage=("set local session_replication_role = replica", "delete from public.tags"),
+)
+SUITE = Suite(
+    scenario="Notes",
+    tool_version="0.1.0",
+    actors=(_ACTOR,),
+    plantings=(Planting(relation=QName("public", "notes"), columns=("id", "team"), rows='[{"id": 1, "team": 2}]'),),
+    probes=(_HIDDEN, _THERE, _KEPT),
+    left_out=("public.events: no rows",),
+)
+
+
+def interrupted() -> Report:
+    """Ended during the search, which had found nothing; everything else is as it should be."""
+    cut = Gap(object="the search for interference", reason="interrupted after 312 of about 2,000 attempts")
+    return replace(searched_clean(), gaps=(cut,), interrupted=True, exit_code=130)
 
 
 def empty() -> Report:

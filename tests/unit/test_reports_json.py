@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from tests.unit import sample_reports as samples
 
 from tenantproof.core.errors import UsageError
-from tenantproof.core.finding import Evidence, Finding
+from tenantproof.core.finding import Evidence, Finding, Severity
+from tenantproof.core.history import PastRun
 from tenantproof.core.report import Report, Search, Timing
 from tenantproof.reports.json_v1 import JsonV1Writer, document, schema_text
 from tenantproof.reports.json_v1_reader import read_report
@@ -60,6 +61,11 @@ SEARCHES = st.builds(
     weak=st.text(),
     **dict.fromkeys(("attempts", "pairs", "passed", "denied", "failed", "unsteady", "distinct"), COUNTS),
 )
+PAST_RUNS = st.builds(
+    PastRun,
+    findings=st.dictionaries(st.text(), st.sampled_from([severity.value for severity in Severity]), max_size=2),
+    **dict.fromkeys(("isolated", "leaked", "overblocked", "untested", "accepted"), COUNTS),
+)
 REPORTS = st.builds(
     Report,
     findings=st.lists(FINDINGS, max_size=3).map(tuple),
@@ -71,6 +77,8 @@ REPORTS = st.builds(
     statements=COUNTS,
     rows_seeded=COUNTS,
     search=st.none() | SEARCHES,
+    history=st.lists(PAST_RUNS, max_size=2).map(tuple),
+    baseline=...,
 )
 
 
@@ -191,7 +199,7 @@ def broken(change: Callable[[dict[str, Any]], object]) -> str:
     [
         ("", "not JSON"),
         ("[" * 100_000, "not JSON"),
-        ("[]", "the report: expected an object, got a list"),
+        ("[]", "the document: expected an object, got a list"),
         ("{}", "format: the key is missing"),
         ('{"format": "json-v2"}', "this tenantproof reads 'json-v1'"),
         (broken(lambda c: c.pop("cells")), "cells: the key is missing"),

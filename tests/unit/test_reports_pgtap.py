@@ -14,48 +14,7 @@ from tenantproof.core.model import Command, QName
 from tenantproof.core.suite import Actor, Look, Planting, Probe, Suite
 from tenantproof.reports.pgtap import title_of, write_suite
 
-MEMBER = Actor(
-    name="acme.member",
-    role="authenticated",
-    login="authenticator",
-    settings=(("request.jwt.claims", '{"sub": "1"}'),),
-    pre_request="public.before_request",
-)
-HIDDEN = Probe(
-    object="public.notes",
-    persona="acme.member",
-    command=Command.SELECT,
-    aim="others' rows stay hidden",
-    kind=Look.PERSONA,
-    look="select id from public.notes where id in ('2')",
-)
-THERE = Probe(
-    object="public.notes",
-    persona="acme.member",
-    command=Command.SELECT,
-    aim="their own rows are there",
-    kind=Look.NEEDED,
-    look="select id from public.notes where id in ('1')",
-)
-KEPT = Probe(
-    object="public.notes",
-    persona="acme.member",
-    command=Command.DELETE,
-    aim="cannot reach others' rows: delete every row",
-    kind=Look.OBSERVER,
-    act="delete from public.notes",
-    watch="select id from public.notes",
-    look="select id from tenantproof_before",
-    stage=("set local session_replication_role = replica", "delete from public.tags"),
-)
-SUITE = Suite(
-    scenario="Notes",
-    tool_version="0.1.0",
-    actors=(MEMBER,),
-    plantings=(Planting(relation=QName("public", "notes"), columns=("id", "team"), rows='[{"id": 1, "team": 2}]'),),
-    probes=(HIDDEN, THERE, KEPT),
-    left_out=("public.events: no rows",),
-)
+SUITE = samples.SUITE
 
 
 def written(suite: Suite) -> str:

@@ -9,10 +9,12 @@ import click
 
 from tenantproof.cli.options import (
     attempts_option,
+    baseline_option,
     color_option,
     examples_option,
     exit_zero_option,
     fail_on_option,
+    no_accept_option,
     patch_option,
     quiet_option,
     reach_option,
@@ -21,6 +23,7 @@ from tenantproof.cli.options import (
     seed_option,
     signing_options,
     verbose_option,
+    via_options,
 )
 
 
@@ -35,6 +38,13 @@ from tenantproof.cli.options import (
 @fail_on_option
 @click.option("--strict", is_flag=True, help="Exit 4 for every cell that was not tested, and for hints.")
 @exit_zero_option
+@no_accept_option
+@baseline_option
+@click.option(
+    "--history",
+    type=click.Path(path_type=Path),
+    help="File (or folder for it) that keeps runs in short, one line each: what is new since the last one.",
+)
 @click.option(
     "-t",
     "--target",
@@ -42,6 +52,7 @@ from tenantproof.cli.options import (
     show_default=True,
     help="Where the database lives: embedded.  A DSN or env:NAME is reached, and refused so far.",
 )
+@via_options
 @signing_options
 @click.option("--keep", is_flag=True, help="Leave the seeded database behind, and say how to reach and drop it.")
 @quiet_option
@@ -58,7 +69,13 @@ def command(
     fail_on: str,
     strict: bool,
     exit_zero: bool,
+    no_accept: bool,
+    baseline: Path | None,
+    history: Path | None,
     target: str,
+    via: tuple[str, ...],
+    api_url: str | None,
+    api_key: str | None,
     signing_algorithm: Literal["HS256", "ES256", "RS256"],
     signing_key: Path | None,
     keep: bool,
@@ -70,19 +87,28 @@ def command(
 
     Builds the database from the migrations, seeds it, tries every command on every relation as every persona, and
     searches for interference: whether what a persona sees depends on rows of others, or what it does reaches them.
-    Nothing is left of it afterwards.  Exit codes: 0 isolated, 1 a leak, 2 wrong scenario or command line, 3 no
-    suitable database, 4 something could not be tested, 5 nothing to check, 130 interrupted.
+    Nothing is left of it afterwards.  Ctrl-C ends it with a report of what is known; twice, at once.  Exit codes: 0
+    isolated, 1 a leak, 2 wrong scenario or command line, 3 no suitable database, 4 something could not be tested, 5
+    nothing to check, 130 interrupted with nothing found.
     """
     from tenantproof.api import check, exit_code, hints
+    from tenantproof.cli.interruption import Interruption, say
     from tenantproof.cli.live import listening
-    from tenantproof.cli.session import folder_to_write, narrate, signer_for, tell, threshold, wants_suite
+    from tenantproof.cli.session import folder_to_write, key_of, narrate, signer_for, tell, threshold, wants_suite
     from tenantproof.core.errors import Problem
+    from tenantproof.core.events import Event, PhaseStarted
     from tenantproof.core.ports import SILENT
     from tenantproof.reports.files import parse_specs
 
     destinations = parse_specs(reports)
     doubts: list[Problem] = []
-    with listening(destinations) as listen:
+    with listening(destinations) as hear, Interruption() as interruption:
+
+        def listen(event: Event) -> None:
+            if isinstance(event, PhaseStarted) and event.may_end:
+                interruption.watch(lambda: say("ending with what is known so far (Ctrl-C again: at once)"))
+            hear(event)
+
         report = check(
             scenario,
             seed=seed,
@@ -94,6 +120,13 @@ def command(
             profile=reach,
             examples=folder_to_write(examples) if examples is not None else None,
             suite=wants_suite(destinations),
+            accept=not no_accept,
+            baseline=baseline,
+            history=history,
+            via=via,
+            api_url=api_url,
+            api_key=key_of(api_key),
+            stop=lambda: interruption.asked,
             listen=listen,
             say=SILENT if quiet and not keep else narrate,
             then=lambda handle, _report: doubts.extend(hints(scenario, handle)),
@@ -103,5 +136,6 @@ def command(
     fails = threshold(fail_on)
     code = exit_code(report, fails, strict=strict) or (4 if strict and doubts else 0)
     code = 0 if exit_zero and code in (1, 4) else code
+    code = 130 if report.interrupted and code != 1 else code
     tell(report, destinations, code=code, fails=fails, color=color, verbose=verbose)
     return code

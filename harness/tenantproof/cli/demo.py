@@ -10,6 +10,9 @@ from tenantproof.cli.options import color_option, seed_option
 
 LEAK = "fixtures/workflow_saas/leaks/01-*.sql"
 
+ATTEMPTS = 500
+"""A tour is short; `check` tries more."""
+
 
 @click.command("demo")
 @seed_option
@@ -43,13 +46,13 @@ def command(seed: int, folder: Path, color: str) -> int:
         (f"2. The same with one mistake planted: {leak.name}", "demo-leak.html", (leak,)),
     ):
         screen.rule(title, align="left")
-        report = check(scenario, seed=seed, patches=patches, say=narrate)
+        report = check(scenario, seed=seed, patches=patches, attempts=ATTEMPTS, say=narrate)
         code = exit_code(report)
         written = write_report(report, f"html={folder / name}")
         render(report, screen, verbose=False, paths=[written.path], threshold=Severity.MEDIUM, exit_code=code)
         codes.append(code)
     screen.print("\nThe first run must exit 0 and the second 1; that is how a build turns red.")
-    screen.print("Next: write a scenario of your own (docs/scenario.md), then: tenantproof check SCENARIO")
+    screen.print("Next, in your own repository: tenantproof init", soft_wrap=True)
     return 0 if codes == [0, 1] else 70
 
 

@@ -10,10 +10,12 @@ import click
 from tenantproof.cli.durations import duration
 from tenantproof.cli.options import (
     EXAMPLES,
+    baseline_option,
     color_option,
     examples_option,
     exit_zero_option,
     fail_on_option,
+    no_accept_option,
     patch_option,
     quiet_option,
     reach_option,
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
 @report_option
 @fail_on_option
 @exit_zero_option
+@no_accept_option
+@baseline_option
 @signing_options
 @quiet_option
 @verbose_option
@@ -68,6 +72,8 @@ def command(
     reports: tuple[str, ...],
     fail_on: str,
     exit_zero: bool,
+    no_accept: bool,
+    baseline: Path | None,
     signing_algorithm: Literal["HS256", "ES256", "RS256"],
     signing_key: Path | None,
     quiet: bool,
@@ -109,6 +115,8 @@ def command(
             seconds=seconds,
             seed=seed,
             draws=draws,
+            accept=not no_accept,
+            baseline=baseline,
             patches=patches,
             signer=signer_for(signing_algorithm, signing_key),
             profile=reach,

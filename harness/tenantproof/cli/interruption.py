@@ -1,21 +1,28 @@
-"""Ctrl-C during a search: the first asks it to end with a report, the second ends the program as on every verb."""
+"""Ctrl-C and SIGTERM during a run: the first asks it to end with a report, the second ends the program at once."""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Callable
 from types import FrameType, TracebackType
 
+_ASKING = (signal.SIGINT, signal.SIGTERM)
+"""What a person sends, and what a CI or `timeout` sends."""
+
+Handler = Callable[[int, FrameType | None], object]
+
 
 class Interruption:
-    """Whether somebody asked for the end.  A context manager: what Ctrl-C did before is put back when it is left.
+    """Whether somebody asked for the end.  A context manager: what signals did before is put back when it is left.
 
-    Nothing changes before `watch` is called; a program that was started to ignore Ctrl-C goes on ignoring it.
+    Nothing changes before `watch` is called; a program that was started to ignore a signal goes on ignoring it.
     """
 
     def __init__(self) -> None:
         self.asked = False
-        self._before: Callable[[int, FrameType | None], object] | None = None
+        self._before: dict[signal.Signals, Handler] = {}
         self._then: Callable[[], None] | None = None
 
     def __enter__(self) -> Interruption:
@@ -27,14 +34,18 @@ class Interruption:
         self._restore()
 
     def watch(self, then: Callable[[], None]) -> None:
-        """From now on the first Ctrl-C asks for the end and calls *then*, which must be safe in a signal handler.
+        """From now on the first signal asks for the end and calls *then*, which must be safe in a signal handler.
 
         Further calls change nothing.
         """
-        before = signal.getsignal(signal.SIGINT)
-        if not self.asked and self._before is None and callable(before):
-            self._before, self._then = before, then
-            signal.signal(signal.SIGINT, self._ask)
+        if self.asked or self._before:
+            return
+        self._then = then
+        for number in _ASKING:
+            before = signal.getsignal(number)
+            if callable(before):
+                self._before[number] = before
+                signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.asked = True
@@ -43,6 +54,14 @@ class Interruption:
             self._then()
 
     def _restore(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._before = None
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        self._before = {}
+
+
+def say(line: str) -> None:
+    """A line on stderr from within a signal handler.
+
+    Not by print: the signal may have come in the middle of one, and buffers are not to be entered twice.
+    """
+    os.write(sys.stderr.fileno(), f"  {line}\n".encode())

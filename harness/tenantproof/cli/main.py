@@ -12,6 +12,8 @@ from tenantproof import __version__
 from tenantproof.core.errors import TenantproofError, did_you_mean
 
 VERBS = {
+    "accept": "Take responsibility for a finding, until a date.",
+    "baseline": "Keep the findings of today from failing a run; only new ones do.",
     "bisect": "Name the migration that opened each leak.",
     "check": "Prove that tenants are isolated, or show the leak.",
     "demo": "Run the main job on a sample database, then once more with a planted leak.",

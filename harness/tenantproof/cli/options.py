@@ -71,6 +71,16 @@ fail_on_option = click.option(
     help="Exit 1 for findings of this severity or worse.",
 )
 
+no_accept_option = click.option(
+    "--no-accept", is_flag=True, help="Let nothing pass that `accept` in the scenario lets pass: an audit of it."
+)
+
+baseline_option = click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    help="File of `tenantproof baseline create`: its findings are shown and do not fail the run.",
+)
+
 exit_zero_option = click.option("--exit-zero", is_flag=True, help="Turn exit codes 1 and 4 into 0.")
 
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No narration on stderr.")
@@ -97,6 +107,27 @@ _signing_key = click.option(
 def signing_options(command: Command) -> Command:
     """`--signing-algorithm` and `--signing-key`."""
     return _signing_algorithm(_signing_key(command))
+
+
+_via = click.option(
+    "--via",
+    multiple=True,
+    type=click.Choice(["rest"]),
+    help="A further way in, beside plain SQL: rest is PostgREST over HTTP (--api, or one started for the run).",
+)
+
+_api = click.option(
+    "--api", "api_url", metavar="URL", help="Where PostgREST is: its address up to /rest/v1, or env:NAME."
+)
+
+_api_key = click.option(
+    "--api-key", metavar="env:NAME", help="The variable with the anon or publishable key that its gateway asks for."
+)
+
+
+def via_options(command: Command) -> Command:
+    """`--via`, `--api` and `--api-key`."""
+    return _via(_api(_api_key(command)))
 
 
 def examples_option(words: str, default: Path | None = None) -> Callable[[Command], Command]:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from tenantproof.cli.durations import in_words
+from tenantproof.cli.interruption import say
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -60,8 +61,7 @@ class Lines(Progress):
             print(f"  {told(left, search, gone)}", file=sys.stderr, flush=True)
 
     def ending(self) -> None:
-        # Not by print: the signal may have come in the middle of one, and buffers are not to be entered twice.
-        os.write(sys.stderr.fileno(), f"  {_ENDING}\n".encode())
+        say(_ENDING)
 
 
 class Line(Progress):

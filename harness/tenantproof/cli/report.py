@@ -41,6 +41,6 @@ def command(run: Path, reports: tuple[str, ...], verbose: bool, color: str) -> i
                 verbose=verbose,
                 paths=[str(run)],
                 threshold=Severity.MEDIUM,
-                exit_code=exit_code(report),
+                exit_code=exit_code(report) if report.exit_code is None else report.exit_code,
             )
     return 0

@@ -47,6 +47,13 @@ def signer_for(algorithm: Literal["HS256", "ES256", "RS256"], key: Path | None) 
     return Signer() if algorithm == "HS256" else generated(algorithm)
 
 
+def key_of(given: str | None) -> str | None:
+    """`--api-key` as it may be given: the name of a variable.  Raises UsageError for a key in clear."""
+    if given is not None and not given.startswith("env:"):
+        raise UsageError("--api-key: every process sees a key on the command line; put it in a variable, env:NAME")
+    return given
+
+
 def folder_to_write(folder: Path) -> Path:
     """The folder, which need not be there yet.  Raises UsageError where nothing could be kept in it."""
     nearest = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
@@ -93,6 +100,9 @@ def tell(
     from tenantproof.reports.terminal import render
 
     report = replace(report, exit_code=code)
+    if report.interrupted and wants_suite(destinations):
+        narrate("no pgTAP suite was written: the run was interrupted")
+        destinations = [known for known in destinations if not wants_suite([known])]
     for destination in destinations:
         if destination.writer.name == LIVE:
             continue

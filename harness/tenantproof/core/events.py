@@ -10,9 +10,13 @@ from tenantproof.core.report import Report, Search
 
 @dataclass(frozen=True, slots=True)
 class PhaseStarted:
-    """A phase begins; `what` is a line for people."""
+    """A phase begins; `what` is a line for people.
+
+    From the first phase that `may_end` on, a run that is asked to end does so with a report of what is known.
+    """
 
     what: str
+    may_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,4 +122,4 @@ class Finding:
     def fingerprint(self) -> str:
         """Stable over runs, seeds, machines and wording: property, channel, object, command and cause."""
         text = "|".join((self.property, self.channel, self.object, self.command, self.cause))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]

@@ -168,14 +168,23 @@ class Expectation:
     place: Place | None = None
 
 
+LONGEST_ACCEPTANCE = 366
+"""Days: nobody remembers longer why a leak was acceptable."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """A known finding that a person took responsibility for, until a date (ISO)."""
+    """A known finding that a person took responsibility for, until a date (ISO).
+
+    `channel` and `object` may hold `*`; with a `fingerprint` only that one finding is meant.  Without a `place` it is
+    no entry of a scenario, but a baseline's.
+    """
 
     channel: str
     object: str
     reason: str
     until: str
+    fingerprint: str | None = None
     place: Place | None = None
 
 

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tenantproof.core.baseline import Compared
 from tenantproof.core.finding import CellResult, Finding, Severity, Verdict
+from tenantproof.core.history import PastRun
 from tenantproof.core.suite import Suite
 from tenantproof.core.world import Unseeded
 
@@ -87,6 +89,12 @@ class Report:
     timing: Timing = field(default_factory=Timing)
     exit_code: int | None = None
     """What the command that made it ended with; None where it was no command."""
+    interrupted: bool = False
+    """Whether somebody ended the run early; cells and gaps say "interrupted" of what it did not come to."""
+    history: tuple[PastRun, ...] = ()
+    """Earlier runs of the scenario, the oldest first, where they were kept."""
+    baseline: Compared | None = None
+    """None where no baseline was given."""
     suite: Suite | None = None
     """The same as a suite to keep, where it was asked for; no saved run holds it."""
 

@@ -11,7 +11,12 @@ from tenantproof.core.ports import Handle
 
 
 def run_script(handle: Handle, script: str) -> str:
-    """What psql prints for the script.  Raises TargetError where there is no psql."""
+    """What psql prints for the script; a script for a shell (curl) is told, not run: it needs an API's address and key.
+
+    Raises TargetError where there is no psql.
+    """
+    if script.startswith("#!"):
+        return f"{script}# to be run by a shell, with the variables that it names"
     program = handle.psql or shutil.which("psql")
     if program is None:
         raise TargetError("psql is needed to replay a finding: install PostgreSQL's client programs")

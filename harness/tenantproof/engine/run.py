@@ -18,18 +18,19 @@ from tenantproof.core.events import CellChecked, Event, FindingRaised, PhaseStar
 from tenantproof.core.finding import CellResult, Finding, Verdict
 from tenantproof.core.model import Command, Persona, QName, Scenario, ScopeKind, Tenancy
 from tenantproof.core.ports import Handle, Identity
-from tenantproof.core.report import Report, Search, Timing
+from tenantproof.core.report import Gap, Report, Search, Timing
 from tenantproof.core.version import VERSION
 from tenantproof.core.world import Manifest
-from tenantproof.engine.acceptance import accept
+from tenantproof.engine.acceptance import accept, ended, unmatched
 from tenantproof.engine.consulted import consulted_by
 from tenantproof.engine.findings import find, locator
 from tenantproof.engine.interference.hunt import Budget
 from tenantproof.engine.interference.search import Searched, leaking, search
-from tenantproof.engine.matrix import Judged, MatrixRun, look, sweep
+from tenantproof.engine.matrix import NOT_REACHED, Judged, MatrixRun, look, sweep
 from tenantproof.engine.observing import Observing, observing
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.suite import kept_suite
+from tenantproof.engine.ways import Found, Standing, Way
 from tenantproof.identity.personas import personas as personas_of
 from tenantproof.identity.personas import without_dual
 from tenantproof.identity.sessions import identify
@@ -42,6 +43,8 @@ from tenantproof.seeding import seed as seed_world
 Connection = psycopg.Connection[tuple[object, ...]]
 
 _UNTIL_TIME_IS_UP = 1_000_000
+_SEARCH = "the search for interference"
+_CUT = "interrupted"
 
 
 @dataclass(slots=True)
@@ -67,11 +70,14 @@ def check(
     budget: Budget,
     patches: Sequence[str] = (),
     suite: bool = False,
+    ways: Sequence[Way] = (),
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Seed the database of *handle* and check it.
 
     *budget* bounds the search for interference that follows the matrix; none is made where it allows no attempt.  With
-    *suite* the report holds what a pgTAP suite needs.
+    *suite* the report holds what a pgTAP suite needs.  *ways* are further ways in, tried after that (engine.ways).
+    *stop* is asked all the time from the matrix on: once it says so, the run ends with what is known.
     Yields events; the last one is RunFinished with the report.  Raises ScenarioError where the scenario names what
     the database does not have, NothingToCheck where no relation is in scope.
     """
@@ -81,7 +87,7 @@ def check(
         plan = yield from _prepared(observer, scenario, seed, signer, clock)
         wire = stack.enter_context(observer.wire())
         ground = look(wire, plan)
-        run = sweep(wire, plan, ground, plan.manifest.personas)
+        run = sweep(wire, plan, ground, plan.manifest.personas, stop)
         clock.lap("matrix")
         cells = [as_cell(plan, judged) for judged in run.cells]
         yield from (CellChecked(cell) for cell in cells)
@@ -90,18 +96,68 @@ def check(
         clock.lap("findings")
         statements = wire.counter.statements  # of the matrix: how often the search confirms depends on chance
         searched = None
-        if budget.attempts:
+        if budget.attempts and not stop():
             yield PhaseStarted(f"searching for interference: {budget.attempts:,} attempts")
             known = leaking(run.cells)
-            searched = _searched(search(wire, plan, budget, locate, known=known, conninfo=observer.neighbours))
+            searched = _searched(
+                search(wire, plan, budget, locate, known=known, conninfo=observer.neighbours, enough=stop)
+            )
             clock.lap("search")
-        findings = _accepted([*findings, *(searched.findings if searched else ())], scenario, started_at)
+        cut = tuple(_cut_short(budget, searched)) if stop() else ()
+        standing = Standing(
+            handle=handle,
+            plan=plan,
+            wire=wire,
+            ground=ground,
+            cells=run.cells,
+            signer=signer,
+            locate=locate,
+            neighbours=observer.neighbours,
+        )
+        further = yield from _by_other_ways(ways, standing, clock, stop)
+        findings = [*findings, *(searched.findings if searched else ()), *further.findings]
+        findings = _accepted(findings, scenario, started_at)
         yield from (FindingRaised(finding) for finding in findings)
     report = _report(handle, scenario, plan, cells, findings, seed, statements, searched)
-    report = replace(report, notes=(*report.notes, *observer.notes))
+    gaps = (*report.gaps, *cut, *further.gaps)
+    interrupted = any(map(_is_cut, gaps)) or any(cell.reason == NOT_REACHED for cell in cells)
     timing = _timing(started_at, clock, run, searched)
-    kept = kept_suite(handle, plan, findings) if suite else None
-    yield RunFinished(replace(report, timing=timing, patches=tuple(patches), suite=kept))
+    report = replace(report, gaps=gaps, interrupted=interrupted, timing=timing, patches=tuple(patches))
+    notes = (*report.notes, *observer.notes, *further.notes, *_responsibilities(report, scenario, started_at))
+    kept = kept_suite(handle, plan, findings) if suite and not interrupted else None
+    yield RunFinished(replace(report, notes=notes, suite=kept))
+
+
+def _cut_short(budget: Budget, searched: Searched | None) -> Iterator[Gap]:
+    """What a search that was asked to end did not come to."""
+    if searched is not None:
+        tried = f"after {searched.search.attempts:,} of about {budget.attempts:,} attempts"
+        yield Gap(object=_SEARCH, reason=f"{_CUT} {tried}")
+    elif budget.attempts:
+        yield Gap(object=_SEARCH, reason=f"{_CUT} before it began")
+
+
+def _is_cut(gap: Gap) -> bool:
+    return gap.reason.startswith(_CUT)
+
+
+def _by_other_ways(
+    ways: Sequence[Way], standing: Standing, clock: Clock, stop: Callable[[], bool]
+) -> Generator[Event, None, Found]:
+    """Try each way in turn; what they found, together."""
+    parts = []
+    for way in ways:
+        if stop():
+            parts.append(Found(gaps=(Gap(object=way.words, reason=f"{_CUT} before it was tried"),)))
+            continue
+        yield PhaseStarted(way.words)
+        parts.append(way.go(standing))
+        clock.lap(way.phase)
+    return Found(
+        findings=tuple(finding for part in parts for finding in part.findings),
+        gaps=tuple(gap for part in parts for gap in part.gaps),
+        notes=tuple(note for part in parts for note in part.notes),
+    )
 
 
 def fuzz(
@@ -157,6 +213,7 @@ def fuzz(
         *report.notes,
         *observer.notes,
         f"the programs were drawn with --draws {budget.seed} --reach {budget.profile}",
+        *ended(findings, scenario.accepted, started_at.date()),
     )
     yield RunFinished(replace(report, timing=timing, patches=tuple(patches), notes=notes))
 
@@ -195,7 +252,7 @@ def _prepared(
         clock.lap("seed")
         rows = sum(map(len, plan.world.rows.values()))
         yield PhaseStarted(
-            f"{rows} rows seeded; {len(plan.identities)} personas before {len(plan.relations)} relations"
+            f"{rows} rows seeded; {len(plan.identities)} personas before {len(plan.relations)} relations", may_end=True
         )
     return plan
 
@@ -211,6 +268,12 @@ def _accepted(findings: Iterable[Finding], scenario: Scenario, now: datetime) ->
     """All findings, worst first, those that somebody took responsibility for marked."""
     ordered = sorted(findings, key=lambda f: (-f.severity.rank, f.object, f.command, f.fingerprint))
     return accept(ordered, scenario.accepted, now.date())
+
+
+def _responsibilities(report: Report, scenario: Scenario, now: datetime) -> Iterator[str]:
+    """What became of the scenario's acceptances."""
+    yield from ended(report.findings, scenario.accepted, now.date())
+    yield from unmatched(report, scenario.accepted)
 
 
 def unanswerable(scenario: Scenario, tenancy: Mapping[QName, Tenancy]) -> list[Problem]:

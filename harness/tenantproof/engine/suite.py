@@ -40,7 +40,10 @@ Read = Callable[[str], Sequence[Sequence[str | None]]]
 
 _TRIED = (RelationKind.TABLE, RelationKind.PARTITIONED, RelationKind.VIEW)
 _NEVER = sql.SQL("false")
-_NOT_TRIED = "what the search finds, functions, upserts, and whether people join tenants or raise their role"
+_NOT_TRIED = (
+    "what the search finds, functions, upserts, writes through views, "
+    "and whether people join tenants or raise their role"
+)
 _PLATFORM_ROWS = frozenset({"auth", "storage"})
 """Schemas of the platform in which the seeder writes."""
 

@@ -7,12 +7,15 @@ A file appears whole or not at all: the text goes to a temporary file beside it,
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import os
 import secrets
+import shutil
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -22,6 +25,8 @@ from tenantproof.core.report import Report
 from tenantproof.reports.registry import Writer, writers
 
 STDOUT = "-"
+_IN_FOLDER = {"pgtap": "tenantproof.test.sql"}
+"""Formats that take a folder, such as Supabase's for tests, and the file that they write in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +42,7 @@ class Destination:
 
 
 def parse_spec(spec: str) -> Destination:
-    """FORMAT=PATH as a destination.
+    """FORMAT=PATH as a destination; for pgtap, PATH may be a folder.
 
     Raises UsageError for a missing "=", an unknown format (with the nearest one), an empty path, a directory, and a
     place where no file can be made: better now than after the run.
@@ -50,6 +55,8 @@ def parse_spec(spec: str) -> Destination:
         raise UsageError(f"--report {spec}: unknown format '{name}': {did_you_mean(name, known)}")
     if not path:
         raise UsageError(f"--report {spec}: the path is empty; write {_example(name)} ('-' is stdout)")
+    if name in _IN_FOLDER and path != STDOUT and _is_folder(path):
+        path = str(Path(path) / _IN_FOLDER[name])
     destination = Destination(writer=known[name], path=path)
     _refuse_directory(destination)
     _refuse_unwritable(destination)
@@ -93,7 +100,7 @@ def write_document(text: str, destination: Destination, *, stdout: TextIO | None
         return
     _refuse_directory(destination)
     try:
-        _to_file(data, Path(os.path.realpath(destination.path)))
+        replace_file(Path(destination.path), data)
     except (OSError, ValueError) as error:
         raise _cannot_write(destination, error) from error
 
@@ -109,7 +116,9 @@ def _to_stream(data: bytes, stream: TextIO) -> None:
     stream.flush()
 
 
-def _to_file(data: bytes, path: Path) -> None:
+def replace_file(path: Path, data: bytes) -> None:
+    """Put a file in place whole or not at all; one that is there keeps its permissions.  Raises OSError, ValueError."""
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
         path.write_bytes(data)  # a pipe or /dev/null must not be replaced by a file
@@ -119,15 +128,37 @@ def _to_file(data: bytes, path: Path) -> None:
     try:
         with temporary.open("xb") as out:
             out.write(data)
+        if path.exists():
+            shutil.copymode(path, temporary)
         temporary.replace(path)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Let nobody else who asks for this change the file meanwhile; its folder is made.  Raises OSError.
+
+    The lock is the folder's, since the file may be replaced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some file systems have no locks
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _is_folder(path: str) -> bool:
+    return path.endswith(os.sep) or os.path.isdir(path)
+
+
 def _refuse_directory(destination: Destination) -> None:
     path = destination.path
-    if not destination.is_stdout and (path.endswith(os.sep) or os.path.isdir(path)):
+    if not destination.is_stdout and _is_folder(path):
         name = f"report{destination.writer.suffix}"
         better = str(Path(path) / name)
         raise UsageError(
@@ -146,8 +177,10 @@ def _refuse_unwritable(destination: Destination) -> None:
         raise _cannot_write(destination, error) from None
     if not nearest.is_dir() and nearest != path:
         raise _cannot_write(destination, NotADirectoryError(0, f"{nearest} is no folder"))
-    if not os.access(nearest, os.W_OK):
-        raise _cannot_write(destination, PermissionError(0, f"you may not write to {nearest}"))
+    replaced = nearest.is_file()  # by a file that is made beside it; a pipe or a device is written to
+    for needed in (nearest, nearest.parent) if replaced else (nearest,):
+        if not os.access(needed, os.W_OK):
+            raise _cannot_write(destination, PermissionError(0, f"you may not write to {needed}"))
 
 
 def _cannot_write(destination: Destination, error: Exception) -> UsageError:

@@ -138,7 +138,7 @@ def _open_questions(report: Report) -> Iterator[tuple[str, str]]:
         objects = dict.fromkeys(name for block in reason.blocks for name in block.objects)
         yield "tenantproof: cannot tell", f"{plural(reason.count, 'cell')} of {_some(tuple(objects))}: {reason.text}"
     for gap in filter(is_undecided, report.gaps):
-        yield "tenantproof: undecided", f"{gap.object}: {gap.reason}"
+        yield "tenantproof: not tested", f"{gap.object}: {gap.reason}"
     for item in filter(is_hollow, report.unseeded):
         tenant = f" for {item.tenant}" if item.tenant else ""
         yield "tenantproof: not filled", f"{item.relation}{tenant}: {item.message} ({item.sqlstate})"

@@ -3,7 +3,8 @@ The format `json-v1`: everything a run found out, for scripts, for `diff` and to
 
 Contract: keys and their meaning do not change while the name is `json-v1` (`json-v1.schema.json` beside this module
 describes them); keys are sorted, text is ASCII with escapes; two runs of one scenario, database and seed differ in
-`times` only.  `read_report` is the inverse: `read_report(text of report) == report`.
+`times` only, and in the `history` that was kept between them.  `read_report` is the inverse: `read_report(text of
+report) == report`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from collections import Counter
 from functools import cache
 from typing import TextIO
 
+from tenantproof.core.baseline import Compared
 from tenantproof.core.finding import CellResult, Evidence, Finding, Verdict
+from tenantproof.core.history import PastRun
 from tenantproof.core.model import Place
 from tenantproof.core.report import Report, Search, Timing
 from tenantproof.core.world import Unseeded
@@ -64,8 +67,33 @@ def document(report: Report) -> dict[str, object]:
         "gaps": [{"object": gap.object, "reason": gap.reason} for gap in report.gaps],
         "notes": list(report.notes),
         "exit_code": report.exit_code,
+        "interrupted": report.interrupted,
+        "history": [run_document(run) for run in report.history],
+        "baseline": _compared(report.baseline),
         "times": _times(report.timing),
     }
+
+
+def run_document(run: PastRun) -> dict[str, object]:
+    """An earlier run as plain JSON values."""
+    return {
+        "started_at": run.started_at,
+        "scenario": run.scenario,
+        "seed": run.seed,
+        "tool_version": run.tool_version,
+        "isolated": run.isolated,
+        "leaked": run.leaked,
+        "overblocked": run.overblocked,
+        "untested": run.untested,
+        "accepted": run.accepted,
+        "findings": dict(run.findings),
+    }
+
+
+def _compared(baseline: Compared | None) -> dict[str, object] | None:
+    if baseline is None:
+        return None
+    return {"path": baseline.path, "found": list(baseline.found), "gone": list(baseline.gone)}
 
 
 def summary(report: Report) -> dict[str, int]:

@@ -1,163 +1,43 @@
 """
 Reads `json-v1` back into a Report.
 
-Strict, so that a damaged or foreign file is never half believed: a missing key, an unknown key and a value of the
-wrong type are UsageErrors that name the place (`findings[3].severity`).  What the writer derived (`summary`, a
-finding's `fingerprint`) is derived again, not read.
+Strict (reports.json_node).  What the writer derived (`summary`, a finding's `fingerprint`) is derived again, not read.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import enum
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TypeVar, cast
-
-from tenantproof.core.errors import UsageError, did_you_mean
+from tenantproof.core.baseline import Compared
+from tenantproof.core.errors import UsageError
 from tenantproof.core.finding import CellResult, Evidence, Finding, Property, Reach, Severity, Verdict
+from tenantproof.core.history import PastRun
 from tenantproof.core.model import Command, Place, QName
 from tenantproof.core.report import Gap, Report, Search, Timing
 from tenantproof.core.world import Unseeded
+from tenantproof.reports.json_node import Node, names_of, parsed
 from tenantproof.reports.json_v1 import FORMAT
-
-_Word = TypeVar("_Word", bound=enum.StrEnum)
 
 
 def read_report(text: str) -> Report:
     """The report that the JSON writer wrote.  Raises UsageError where the text is not such a report."""
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"not a tenantproof report: not JSON ({error})") from error
-    root = _Node("", content)
+        root = parsed(text, FORMAT)
+    except UsageError as error:
+        raise UsageError(f"not a tenantproof report: {error}") from error
     if (found := root.text("format")) != FORMAT:
         raise UsageError(f"the report's format is '{found}'; this tenantproof reads '{FORMAT}'")
     return _report(root)
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """A JSON object and where it stands; every getter checks the type."""
-
-    path: str
-    value: object
-
-    def close(self, *keys: str) -> None:
-        """Refuse keys that nobody reads."""
-        for key in self._object():
-            if key not in keys:
-                raise UsageError(f"{self._at(key)}: unknown key; {did_you_mean(key, keys)}")
-
-    def text(self, key: str) -> str:
-        return cast(str, self._typed(key, str, "text"))
-
-    def text_or_none(self, key: str) -> str | None:
-        return None if self._get(key) is None else self.text(key)
-
-    def integer(self, key: str) -> int:
-        return cast(int, self._typed(key, int, "a whole number"))
-
-    def integer_or_none(self, key: str) -> int | None:
-        return None if self._get(key) is None else self.integer(key)
-
-    def number(self, key: str) -> float:
-        return float(cast(float, self._typed(key, (int, float), "a number")))
-
-    def flag(self, key: str) -> bool:
-        value = self._get(key)
-        if not isinstance(value, bool):
-            raise self._expected(key, "true or false", value)
-        return value
-
-    def word(self, key: str, words: type[_Word]) -> _Word:
-        text = self.text(key)
-        try:
-            return words(text)
-        except ValueError:
-            known = [word.value for word in words]
-            raise UsageError(f"{self._at(key)}: unknown value '{text}'; {did_you_mean(text, known)}") from None
-
-    def words(self, key: str, kind: type[_Word]) -> tuple[_Word, ...]:
-        known = {word.value: word for word in kind}
-        for index, text in enumerate(self.texts(key)):
-            if text not in known:
-                raise UsageError(f"{self._at(f'{key}[{index}]')}: unknown value '{text}'; {did_you_mean(text, known)}")
-        return tuple(known[text] for text in self.texts(key))
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        items = self._list(key)
-        for index, item in enumerate(items):
-            if not isinstance(item, str):
-                raise self._expected(f"{key}[{index}]", "text", item)
-        return tuple(cast("list[str]", items))
-
-    def text_map(self, key: str) -> Mapping[str, str]:
-        node = self.node(key)
-        return {name: node.text(name) for name in node._object()}
-
-    def number_map(self, key: str) -> Mapping[str, float]:
-        node = self.node(key)
-        return {name: node.number(name) for name in node._object()}
-
-    def node(self, key: str) -> _Node:
-        return _Node(self._at(key), self._get(key))
-
-    def node_or_none(self, key: str) -> _Node | None:
-        return None if self._get(key) is None else self.node(key)
-
-    def nodes(self, key: str) -> Iterator[_Node]:
-        for index, item in enumerate(self._list(key)):
-            yield _Node(f"{self._at(key)}[{index}]", item)
-
-    def _at(self, key: str) -> str:
-        return f"{self.path}.{key}" if self.path else key
-
-    def _object(self) -> dict[str, object]:
-        if not isinstance(self.value, dict):
-            raise UsageError(f"{self.path or 'the report'}: expected an object, got {_kind(self.value)}")
-        return self.value
-
-    def _get(self, key: str) -> object:
-        values = self._object()
-        if key not in values:
-            raise UsageError(f"{self._at(key)}: the key is missing; is this a complete {FORMAT} report?")
-        return values[key]
-
-    def _typed(self, key: str, types: type | tuple[type, ...], noun: str) -> object:
-        value = self._get(key)
-        if isinstance(value, bool) or not isinstance(value, types):
-            raise self._expected(key, noun, value)
-        return value
-
-    def _list(self, key: str) -> list[object]:
-        return cast("list[object]", self._typed(key, list, "a list"))
-
-    def _expected(self, key: str, noun: str, value: object) -> UsageError:
-        return UsageError(f"{self._at(key)}: expected {noun}, got {_kind(value)}")
+_CELL_KEYS = names_of(CellResult)
+_FINDING_KEYS = (*names_of(Finding), "fingerprint")
+_ROOT_KEYS = (*(set(names_of(Report)) - {"scenario_path", "timing", "suite"}), "format", "summary", "times")
 
 
-def _kind(value: object) -> str:
-    kinds = {dict: "an object", list: "a list", str: "text", bool: "a boolean", type(None): "null"}
-    return kinds.get(type(value), "a number")
-
-
-def _names(of: type) -> tuple[str, ...]:
-    """The keys of an object are the fields of the value that it becomes."""
-    return tuple(field.name for field in dataclasses.fields(of))
-
-
-_CELL_KEYS = _names(CellResult)
-_FINDING_KEYS = (*_names(Finding), "fingerprint")
-_ROOT_KEYS = (*(set(_names(Report)) - {"scenario_path", "timing", "suite"}), "format", "summary", "times")
-
-
-def _report(root: _Node) -> Report:
+def _report(root: Node) -> Report:
     root.close(*_ROOT_KEYS)
     scenario = root.node("scenario")
     scenario.close("name", "path")
-    search = root.node_or_none("search")
+    search, baseline = root.node_or_none("search"), root.node_or_none("baseline")
     return Report(
         tool_version=root.text("tool_version"),
         scenario=scenario.text("name"),
@@ -180,10 +60,35 @@ def _report(root: _Node) -> Report:
         search=None if search is None else _search(search),
         timing=_timing(root.node("times")),
         exit_code=root.integer_or_none("exit_code"),
+        interrupted=root.flag("interrupted"),
+        history=tuple(past_run(node) for node in root.nodes("history")),
+        baseline=None if baseline is None else _compared(baseline),
     )
 
 
-def _finding(node: _Node) -> Finding:
+def past_run(node: Node) -> PastRun:
+    """An earlier run in short.  Raises UsageError."""
+    node.close(*names_of(PastRun))
+    return PastRun(
+        started_at=node.text("started_at"),
+        scenario=node.text("scenario"),
+        seed=node.integer("seed"),
+        tool_version=node.text("tool_version"),
+        isolated=node.count("isolated"),
+        leaked=node.count("leaked"),
+        overblocked=node.count("overblocked"),
+        untested=node.count("untested"),
+        accepted=node.count("accepted"),
+        findings={name: word.value for name, word in node.word_map("findings", Severity).items()},
+    )
+
+
+def _compared(node: Node) -> Compared:
+    node.close(*names_of(Compared))
+    return Compared(path=node.text("path"), found=node.texts("found"), gone=node.texts("gone"))
+
+
+def _finding(node: Node) -> Finding:
     node.close(*_FINDING_KEYS)
     place = node.node_or_none("place")
     return Finding(
@@ -212,13 +117,13 @@ def _finding(node: _Node) -> Finding:
     )
 
 
-def _place(node: _Node) -> Place:
-    node.close(*_names(Place))
+def _place(node: Node) -> Place:
+    node.close(*names_of(Place))
     return Place(path=node.text("path"), line=node.integer("line"), column=node.integer("column"))
 
 
-def _evidence(node: _Node) -> Evidence:
-    node.close(*_names(Evidence))
+def _evidence(node: Node) -> Evidence:
+    node.close(*names_of(Evidence))
     return Evidence(
         persona=node.text("persona"),
         statement=node.text("statement"),
@@ -231,7 +136,7 @@ def _evidence(node: _Node) -> Evidence:
     )
 
 
-def _cell(node: _Node) -> CellResult:
+def _cell(node: Node) -> CellResult:
     node.close(*_CELL_KEYS)
     return CellResult(
         object=node.text("object"),
@@ -246,8 +151,8 @@ def _cell(node: _Node) -> CellResult:
     )
 
 
-def _unseeded(node: _Node) -> Unseeded:
-    node.close(*_names(Unseeded))
+def _unseeded(node: Node) -> Unseeded:
+    node.close(*names_of(Unseeded))
     relation = node.node("relation")
     relation.close("schema", "name")
     return Unseeded(
@@ -258,13 +163,13 @@ def _unseeded(node: _Node) -> Unseeded:
     )
 
 
-def _gap(node: _Node) -> Gap:
-    node.close(*_names(Gap))
+def _gap(node: Node) -> Gap:
+    node.close(*names_of(Gap))
     return Gap(object=node.text("object"), reason=node.text("reason"))
 
 
-def _search(node: _Node) -> Search:
-    node.close(*_names(Search))
+def _search(node: Node) -> Search:
+    node.close(*names_of(Search))
     return Search(
         attempts=node.integer("attempts"),
         pairs=node.integer("pairs"),
@@ -277,8 +182,8 @@ def _search(node: _Node) -> Search:
     )
 
 
-def _timing(node: _Node) -> Timing:
-    node.close(*_names(Timing))
+def _timing(node: Node) -> Timing:
+    node.close(*names_of(Timing))
     return Timing(
         started_at=node.text("started_at"),
         seconds=node.number("seconds"),

@@ -18,6 +18,7 @@ from tenantproof.reports.grouping import Reason, deviating_cells, group_by_reaso
 from tenantproof.reports.markdown_text import code_block, table, text
 from tenantproof.reports.matrix import Matrix, build_matrix
 from tenantproof.reports.places import Spot, spots
+from tenantproof.reports.since import seen, since
 from tenantproof.reports.weaknesses import weakness
 from tenantproof.reports.wording import (
     accepted_findings,
@@ -112,7 +113,8 @@ def _facts(report: Report) -> str:
         f"{number(len(report.cells))} cells",
         f"seed {report.seed}",
     ]
-    return " · ".join(facts)
+    lines = [" · ".join(facts), *(f"{label}: {text(said)}" for label, said in since(report))]
+    return "\n\n".join(lines)
 
 
 def _list_of_findings(report: Report, matrix: Matrix, found: Sequence[Finding]) -> Section:
@@ -206,6 +208,8 @@ def _fields(report: Report, finding: Finding) -> Iterator[tuple[str, str]]:
     for spot in spots(report, finding):
         yield text(spot.what), text(_at(spot))
     yield "fix", text(finding.fix)
+    if told := seen(report, finding):
+        yield "seen", text(told)
     if known := weakness(finding.cwe).title:
         yield "weakness", text(known)
     yield "reproduce", text(replay_command(report, finding))

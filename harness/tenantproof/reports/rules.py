@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import tenantproof.channels.matrix  # noqa: F401  (importing it fills the catalogue)
 from tenantproof.channels.registry import CHANNELS, Channel
+from tenantproof.channels.rest.catalogue import REST_CHANNELS, RestChannel
 from tenantproof.core.finding import Finding, Severity
 
 
@@ -76,7 +77,7 @@ _BEYOND_THE_MATRIX = (
 @cache
 def rules() -> Mapping[str, Rule]:
     """Every rule by its id, those of the catalogue of channels first."""
-    known = [*map(_of_channel, CHANNELS.values()), *_BEYOND_THE_MATRIX]
+    known = [*map(_of_channel, CHANNELS.values()), *_BEYOND_THE_MATRIX, *map(_of_rest, REST_CHANNELS.values())]
     return MappingProxyType({rule.id: rule for rule in known})
 
 
@@ -100,4 +101,15 @@ def _of_channel(channel: Channel) -> Rule:
         fix=channel.fix,
         cwes=(channel.cwe,),
         severity=Severity.CRITICAL,
+    )
+
+
+def _of_rest(channel: RestChannel) -> Rule:
+    return Rule(
+        id=channel.id,
+        title=channel.title.format(object="a table"),
+        explanation=channel.explanation,
+        fix=channel.fix,
+        cwes=(channel.cwe,),
+        severity=channel.severity,
     )

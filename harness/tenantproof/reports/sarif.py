@@ -205,7 +205,12 @@ def _invocation(report: Report, left_out: int) -> Json:
     if len(told) > len(shown):
         shown.append(_notification("note", f"{len(told) - len(shown)} more notifications; the JSON report has all"))
     ended: Json = {} if report.exit_code is None else {"exitCode": report.exit_code}
-    return {"executionSuccessful": True, **ended, "toolExecutionNotifications": shown, **_times(report.timing)}
+    return {
+        "executionSuccessful": not report.interrupted,
+        **ended,
+        "toolExecutionNotifications": shown,
+        **_times(report.timing),
+    }
 
 
 def _notification(level: str, said: str) -> Json:

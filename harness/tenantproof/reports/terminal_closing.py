@@ -9,6 +9,7 @@ from tenantproof.core.finding import Finding, Severity
 from tenantproof.core.report import Report
 from tenantproof.reports.matrix import Matrix, Outcome
 from tenantproof.reports.pen import Pen
+from tenantproof.reports.since import since
 from tenantproof.reports.terminal_untested import untested_reasons
 from tenantproof.reports.wording import (
     duration,
@@ -22,6 +23,7 @@ from tenantproof.reports.wording import (
 )
 
 _REASONS_SHOWN = 3
+_FORGIVEN = "there are findings, and no finding was to fail this run"
 
 
 def closing(
@@ -38,9 +40,12 @@ def closing(
     _verdict(pen, report, matrix)
     _what_was_untested(pen, report, matrix)
     _how_it_searched(pen, report)
+    for label, said in since(report):
+        pen.paragraph(f"  {label:10}", said)
     for path in paths:
         pen.line("  report    ", (path, "bold"))
-    pen.line(f"exit {exit_code}: {exit_meaning(exit_code, threshold)}")
+    forgiven = exit_code == 0 and bool(report.gating(threshold))
+    pen.line(f"exit {exit_code}: {_FORGIVEN if forgiven else exit_meaning(exit_code, threshold)}")
     pen.line("Next: ", (next_command(report, paths=paths, verbose=verbose, threshold=threshold), "bold"))
 
 
@@ -89,11 +94,12 @@ def next_command(report: Report, *, paths: Sequence[str], verbose: bool, thresho
 
 def _verdict(pen: Pen, report: Report, matrix: Matrix) -> None:
     findings = open_findings(report)
-    clean = "bold yellow" if is_weak(report) else "bold green"
+    clean = "bold yellow" if is_weak(report) or report.interrupted else "bold green"
     style = "bold red" if findings else clean if report.cells else "bold"
-    pen.line((verdict_line(matrix), style))
+    pen.line((verdict_line(matrix) + (" · interrupted" if report.interrupted else ""), style))
     took = f" in {duration(report.timing.seconds)}" if report.timing.seconds else ""
-    pen.line(f"  {findings_line(findings)}{took}{_beyond(findings, matrix)}")
+    said = findings_line(findings) if findings or not report.findings else "no open finding"
+    pen.line(f"  {said}{took}{_beyond(findings, matrix)}")
 
 
 def findings_line(findings: Sequence[Finding]) -> str:

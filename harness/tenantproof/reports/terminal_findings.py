@@ -8,6 +8,7 @@ from tenantproof.core.finding import Evidence, Finding, Severity
 from tenantproof.core.report import Report
 from tenantproof.reports.matrix import Matrix
 from tenantproof.reports.pen import Part, Pen
+from tenantproof.reports.since import seen
 from tenantproof.reports.terminal_worlds import INDENT, worlds
 from tenantproof.reports.wording import (
     accepted_findings,
@@ -51,6 +52,8 @@ def finding_block(
     _field(pen, "fix", finding.fix)
     if finding.severity.rank < threshold.rank:
         _field(pen, "gate", f"below --fail-on {threshold}: reported, does not fail the run")
+    if told := seen(report, finding):
+        _field(pen, "seen", told)
     pen.line("   ", ("= ", "blue"), f"{'reproduce':10}", (replay_command(report, finding), "bold"))
     if verbose:
         _script(pen, finding.replay)

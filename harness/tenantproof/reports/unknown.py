@@ -6,13 +6,16 @@ from tenantproof.core.finding import CellResult, Verdict
 from tenantproof.core.report import Gap, Report
 from tenantproof.core.world import Unseeded
 
-_OPEN_REASONS = ("undecided", "no positive control")
+_OPEN_REASONS = ("undecided", "no positive control", "interrupted")
 _STILL_TRIED = ("insert: ", "read: ")
 """How a message begins where only a further way to fill the relation failed; its cells were tried all the same."""
 
 
 def is_unknown(cell: CellResult) -> bool:
-    """Whether nobody knows about this cell what must be known: an error, an undecided table, no positive control."""
+    """Whether nobody knows about this cell what must be known.
+
+    That is: an error, an undecided table, no positive control, a run that ended before the cell.
+    """
     if cell.verdict is Verdict.ERROR:
         return True
     return cell.verdict is Verdict.UNTESTED and cell.reason.startswith(_OPEN_REASONS)
@@ -24,8 +27,11 @@ def is_hollow(unseeded: Unseeded) -> bool:
 
 
 def is_undecided(gap: Gap) -> bool:
-    """Whether somebody has to decide whose the rows are, before anything can be proved of them."""
-    return gap.reason.startswith("undecided")
+    """Whether nothing can be proved yet.
+
+    Somebody has to decide whose the rows are, to make a way passable, or to let a run come to its end.
+    """
+    return gap.reason.startswith(_OPEN_REASONS)
 
 
 def unknowns(report: Report) -> int:

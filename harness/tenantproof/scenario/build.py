@@ -225,6 +225,7 @@ def _accepted(ledger: Ledger, file: models.File) -> tuple[model.Acceptance, ...]
             object=entry.object,
             reason=entry.reason,
             until=entry.until,
+            fingerprint=entry.fingerprint,
             place=ledger.document.key_place(("accept", index)),
         )
         for index, entry in enumerate(file.accept or ())

@@ -25,7 +25,12 @@ def load_scenario(path: FilePath) -> Scenario:
 
     Raises ScenarioError with every problem at once, in the order of the file.
     """
-    document = parse(path.as_posix(), _read(path))
+    return scenario_in(path, _read(path))
+
+
+def scenario_in(path: FilePath, data: bytes) -> Scenario:
+    """The scenario in the content of a file; raises what `load_scenario` raises."""
+    document = parse(path.as_posix(), data)
     file, problems = _validate(document)
     if file is not None:
         ledger = Ledger(document=document, problems=problems)

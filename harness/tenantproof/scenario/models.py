@@ -24,6 +24,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from tenantproof.core.model import LONGEST_ACCEPTANCE
+
 MAY_BE_EMPTY = frozenset({"session", "roles", "claims", "tables", "fill", "expect", "endpoints", "accept"})
 """Sections that may stand there with nothing below them: the same as if they were left out."""
 
@@ -65,6 +67,22 @@ def _date(text: str) -> str:
         datetime.date.fromisoformat(text)
     except ValueError:
         raise complain("bad-date", "expected a date", "write it as 2027-03-01") from None
+    return text
+
+
+def _until(text: str) -> str:
+    day = datetime.date.fromisoformat(_date(text))
+    last = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=LONGEST_ACCEPTANCE)
+    if day > last:
+        raise complain(
+            "too-far", "expected a date at most a year away", f"{last} or before: somebody should look at it again"
+        )
+    return text
+
+
+def _fingerprint(text: str) -> str:
+    if not re.fullmatch("[0-9a-f]{12}", text):
+        raise complain("bad-fingerprint", "expected a fingerprint", "12 of the characters 0-9 a-f, in quotes")
     return text
 
 
@@ -317,9 +335,12 @@ class Acceptance(Strict):
 
     channel: Text = Field(description="The finding's channel, such as SEQ-GAP.")
     object: Text = Field(description="The finding's object, such as public.events.")
+    fingerprint: Annotated[Text, AfterValidator(_fingerprint)] | None = Field(
+        default=None, description="Its fingerprint, where only this one finding is meant."
+    )
     reason: Text = Field(description="Why it is acceptable.")
-    until: Annotated[Text, AfterValidator(_date)] = Field(
-        description="The date from which it counts again, such as 2027-03-01.",
+    until: Annotated[Text, AfterValidator(_until)] = Field(
+        description="The date from which it counts again, such as 2027-03-01; at most a year away.",
         json_schema_extra={"format": "date"},
     )
 

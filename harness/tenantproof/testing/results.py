@@ -20,8 +20,11 @@ from tenantproof.core.report import Report
 from tenantproof.reports.json_v1 import JsonV1Writer
 from tenantproof.reports.json_v1_reader import read_report
 from tenantproof.reports.matrix import Matrix, build_matrix
+from tenantproof.reports.pgtap import PgtapWriter
+from tenantproof.reports.registry import Writer
 from tenantproof.targets.copied import CopiedTarget
 from tenantproof.targets.locks import exclusive
+from tenantproof.testing.baselines import baseline_for
 from tenantproof.testing.keys import RESULTS
 from tenantproof.testing.settings import Settings, settings_of
 
@@ -60,13 +63,17 @@ class Results:
         found = (read_report(file.read_text("utf-8")) for file in sorted(self.folder.glob("*.json")))
         return sorted(found, key=lambda report: report.scenario_path)
 
+    def suite(self, report: Report) -> str:
+        """The pgTAP suite of a finished report, where one was asked for."""
+        return self._stem(Path(report.scenario_path)).with_suffix(".sql").read_text("utf-8")
+
     def close(self) -> None:
         """Remove the folder, in the process that made it."""
         if self._owned:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _shared(self, path: Path) -> Report:
-        stem = self.folder / hashlib.sha256(str(path).encode()).hexdigest()[:16]
+        stem = self._stem(path)
         done, failed = stem.with_suffix(".json"), stem.with_suffix(".error")
         with exclusive(stem.with_suffix(".lock")):
             if not done.exists() and not failed.exists():
@@ -75,6 +82,9 @@ class Results:
             raise CannotCheck(failed.read_text("utf-8"))
         return read_report(done.read_text("utf-8"))
 
+    def _stem(self, path: Path) -> Path:
+        return self.folder / hashlib.sha256(str(path).encode()).hexdigest()[:16]
+
     def _check(self, path: Path, done: Path, failed: Path) -> None:
         settings = self.settings
         try:
@@ -82,14 +92,23 @@ class Results:
                 path,
                 seed=settings.seed,
                 attempts=DEFAULT_ATTEMPTS if settings.attempts is None else settings.attempts,
+                baseline=baseline_for(path, settings.baselines),
+                history=settings.history,
+                suite=settings.wants_suite,
                 target=settings.target if self.dsn is None else CopiedTarget(self.dsn),
             )
         except TenantproofError as error:
             failed.write_text(str(error), "utf-8")
             return
-        document = io.StringIO()
-        JsonV1Writer().write(report, document)
-        done.write_text(document.getvalue(), "utf-8")
+        if settings.wants_suite:
+            _write(report, PgtapWriter(), done.with_suffix(".sql"))
+        _write(report, JsonV1Writer(), done)
+
+
+def _write(report: Report, writer: Writer, path: Path) -> None:
+    document = io.StringIO()
+    writer.write(report, document)
+    path.write_text(document.getvalue(), "utf-8")
 
 
 def results_of(config: pytest.Config) -> Results:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +29,13 @@ class Settings:
     inconclusive: str
     granularity: str
     reports: tuple[str, ...]
+    baselines: tuple[Path, ...]
+    history: Path | None
+
+    @property
+    def wants_suite(self) -> bool:
+        """Whether a pgTAP suite is to be written, for which the seeded database must be there."""
+        return any(spec.startswith("pgtap=") for spec in self.reports)
 
 
 def settings_of(config: pytest.Config) -> Settings:
@@ -49,8 +57,38 @@ def settings_of(config: pytest.Config) -> Settings:
         ),
         inconclusive=_one_of(ini, "tenantproof_inconclusive", INCONCLUSIVE),
         granularity=_one_of(ini, "tenantproof_granularity", GRANULARITY),
-        reports=tuple(option("--tenantproof-report")),
+        reports=_reports(option("--tenantproof-report")),
+        baselines=_baselines(config),
+        history=_history(config),
     )
+
+
+def _reports(specs: Sequence[str]) -> tuple[str, ...]:
+    """FORMAT=PATH as they were given; better refused now than after all tests."""
+    from tenantproof.core.errors import UsageError
+    from tenantproof.reports.files import parse_specs
+
+    try:
+        parse_specs(specs)
+    except UsageError as error:
+        raise pytest.UsageError(str(error).replace("--report ", "--tenantproof-report ")) from error
+    return tuple(specs)
+
+
+def _baselines(config: pytest.Config) -> tuple[Path, ...]:
+    """Paths of an option are from where pytest was called, those of an ini from the root folder."""
+    given = config.getoption("--tenantproof-baseline")
+    if given:
+        return tuple(Path(config.invocation_params.dir) / path for path in given)
+    return tuple(config.rootpath / path for path in config.getini("tenantproof_baseline"))
+
+
+def _history(config: pytest.Config) -> Path | None:
+    given = config.getoption("--tenantproof-history")
+    if given is not None:
+        return Path(config.invocation_params.dir) / str(given)
+    said = str(config.getini("tenantproof_history"))
+    return config.rootpath / said if said else None
 
 
 def _one_of(ini: object, name: str, known: Sequence[str]) -> str:

@@ -9,7 +9,10 @@ import pytest
 from tenantproof.core.errors import UsageError
 from tenantproof.core.finding import Verdict
 from tenantproof.core.report import Report
-from tenantproof.reports.files import write_report
+from tenantproof.reports.files import parse_spec, write_document, write_to
+from tenantproof.reports.pgtap import PgtapWriter
+from tenantproof.reports.since import since
+from tenantproof.reports.visible import one_line
 from tenantproof.testing.results import Results
 
 HERE = "{scenario}"
@@ -22,7 +25,11 @@ def write_reports(results: Results) -> list[str]:
     for spec in results.settings.reports:
         for report in reports:
             path = _path(spec, report, alone=len(reports) == 1)
-            write_report(report, path)
+            destination = parse_spec(path)
+            if destination.writer.name == PgtapWriter.name:
+                write_document(results.suite(report), destination)
+            else:
+                write_to(report, destination)
             written.append(path)
     return written
 
@@ -34,9 +41,9 @@ def _path(spec: str, report: Report, *, alone: bool) -> str:
         return spec.replace(HERE, stem)
     if alone:
         return spec
-    kind, _, path = spec.partition("=")
-    named = Path(path)
-    return f"{kind}={named.with_name(f'{named.stem}-{stem}{named.suffix}')}"
+    known = parse_spec(spec)
+    named = Path(known.path)
+    return f"{known.writer.name}={named.with_name(f'{named.stem}-{stem}{named.suffix}')}"
 
 
 def summarize(reporter: pytest.TerminalReporter, results: Results) -> None:
@@ -52,6 +59,8 @@ def summarize(reporter: pytest.TerminalReporter, results: Results) -> None:
             f"{report.scenario_path}: {leaks} finding{'' if leaks == 1 else 's'} at or above {gate}, "
             f"{report.count(Verdict.ISOLATED)} of {len(report.cells)} cells isolated, seed {report.seed}"
         )
+        for label, said in since(report):
+            reporter.line(f"  {label}: {one_line(said)}")
     try:
         for written in write_reports(results):
             reporter.line(f"report: {written}")

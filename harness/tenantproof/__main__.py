@@ -1,0 +1,7 @@
+"""`python -m tenantproof`."""
+
+from __future__ import annotations
+
+from tenantproof.cli.main import main
+
+main()
