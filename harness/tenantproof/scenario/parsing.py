@@ -98,6 +98,15 @@ _HINTS = (
 )
 
 
+_TOO_DEEP = "maximum nesting depth"
+"""Newer libyaml looks ahead so far that it meets a limit of its own before an event of ours comes."""
+
+
+def too_deep() -> str:
+    """What is said of a file that is nested without end."""
+    return f"nested more than {DEEPEST} levels deep"
+
+
 def _syntax_problem(source: Source, error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None)
     if mark and not "".join(source.lines[mark.line :]).strip():
@@ -106,6 +115,8 @@ def _syntax_problem(source: Source, error: yaml.YAMLError) -> Problem:
     line = min(mark.line + 1 if mark else 1, len(source.lines))
     column = min(mark.column if mark else 0, len(source.lines[line - 1])) + 1
     problem, context = getattr(error, "problem", None) or "not YAML", getattr(error, "context", None) or ""
+    if _TOO_DEEP in problem:
+        return source.problem(Spot(line=line, column=column), "too-deep", too_deep())
     message = f"{problem} ({context})" if context else str(problem)
     return source.problem(Spot(line=line, column=column), "yaml-syntax", message, _hint(source, message, line, column))
 
@@ -140,7 +151,7 @@ class _Composer:
 
     def _node(self, event: Event, events: Iterator[Event], depth: int) -> Node:
         if depth > DEEPEST:
-            raise self._fatal(event, "too-deep", f"nested more than {DEEPEST} levels deep")
+            raise self._fatal(event, "too-deep", too_deep())
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         anchor = event.anchor if isinstance(event, NodeEvent) else None
