@@ -43,12 +43,14 @@ def axe() -> str:
 
 @dataclass
 class Reader:
-    """Opens reports, and hears what the browser complains of."""
+    """Opens reports, and hears what the browser complains of.  A page is used again by the tests that want the same."""
 
     browser: Browser
     folder: Path
     complaints: list[str] = field(default_factory=list)
-    contexts: list[BrowserContext] = field(default_factory=list)
+    contexts: dict[str, BrowserContext] = field(default_factory=dict)
+    idle: dict[str, Page] = field(default_factory=dict)
+    open_pages: list[Page] = field(default_factory=list)
 
     def file(self, sample: Callable[[], Report]) -> Path:
         path = self.folder / f"{sample.__name__}.html"
@@ -58,41 +60,57 @@ class Reader:
         return path
 
     def open(self, sample: Callable[[], Report], fragment: str = "", **options: Any) -> Page:
-        """A page of its own context; `options` are those of Playwright's new_context."""
-        context = self.browser.new_context(**options)
-        context.set_default_timeout(20_000)
-        self.contexts.append(context)
-        page = context.new_page()
-        page.add_init_script(_NOTE_VIOLATIONS)
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self._only_the_file(request.url))
+        """A page; `options` are those of Playwright's new_context."""
+        page = self.idle.pop(repr(options), None) or self._new_page(options)
+        self.open_pages.append(page)
         page.goto(self.file(sample).as_uri() + fragment)
         if options.get("java_script_enabled", True):
             page.wait_for_selector("html.js:not(:has(#map[aria-busy]))")
         return page
 
+    def _new_page(self, options: dict[str, Any]) -> Page:
+        key = repr(options)
+        if key not in self.contexts:
+            self.contexts[key] = self.browser.new_context(**options)
+            self.contexts[key].set_default_timeout(20_000)
+        page = self.contexts[key].new_page()
+        page.add_init_script(_NOTE_VIOLATIONS)
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self._only_the_file(request.url))
+        return page
+
     def _only_the_file(self, url: str) -> None:
-        if not url.startswith("file:"):
+        if not url.startswith(("file:", "about:")):
             self.complaints.append(f"asked for {url}")
 
-    def close(self) -> None:
-        for context in self.contexts:
-            for page in context.pages:
-                self.complaints += page.evaluate("window.violations || []")
-            context.close()
+    def put_away(self) -> None:
+        """Hear the last complaints of the pages that a test opened, and keep one page of each kind for the next."""
+        keys = {context: key for key, context in self.contexts.items()}
+        for page in self.open_pages:
+            self.complaints += page.evaluate("window.violations || []")
+            key = keys[page.context]
+            if key in self.idle:
+                page.close()
+            else:
+                page.goto("about:blank")
+                page.emulate_media(media="null")
+                self.idle[key] = page
+        self.open_pages.clear()
 
 
 @pytest.fixture(scope="module")
-def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where each report is written once."""
-    return tmp_path_factory.mktemp("reports")
+def readers(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    opened = Reader(browser, tmp_path_factory.mktemp("reports"))
+    yield opened
+    for context in opened.contexts.values():
+        context.close()
 
 
 @pytest.fixture
-def reader(browser: Browser, documents: Path) -> Iterator[Reader]:
+def reader(readers: Reader) -> Iterator[Reader]:
     """At the end no page may have complained: no error, nothing on the console, nothing that the policy forbids."""
-    opened = Reader(browser, documents)
-    yield opened
-    opened.close()
-    assert opened.complaints == []
+    readers.complaints.clear()
+    yield readers
+    readers.put_away()
+    assert readers.complaints == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from tests.browser.conftest import Reader
@@ -10,7 +11,7 @@ from tests.unit import sample_reports as samples
 
 from tenantproof.core.report import Report
 
-LOOKS = {
+LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},
     "mobile": {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True},

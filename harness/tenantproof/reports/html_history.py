@@ -11,7 +11,7 @@ from tenantproof.core.history import PastRun
 from tenantproof.core.report import Report
 from tenantproof.reports.history import summarized
 from tenantproof.reports.since import instant
-from tenantproof.reports.wording import open_findings, plural
+from tenantproof.reports.wording import number, open_findings, plural
 
 _RUNS_SHOWN = 90
 """Three months of nights; JSON has all that are kept."""
@@ -48,7 +48,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """One number per run, stacked by kind; `said` is what it shows in words."""
+    """One number per run, stacked by kind; `said` is what it shows in words.  No columns where there is nothing."""
 
     title: str
     said: str
@@ -101,35 +101,29 @@ def build_trend(report: Report) -> Trend | None:
 
 
 def _findings_chart(runs: Sequence[PastRun]) -> Chart:
-    counts = [Counter(run.findings.values()) for run in runs]
-    there = [word for word in FINDING_TITLES if any(count[word] for count in counts)]
-    return Chart(
-        title="Open findings",
-        said=_in_words("open findings", [count.total() for count in counts]),
-        width=_width(runs),
-        columns=tuple(_columns(runs, counts, FINDING_TITLES, "finding")),
-        legend=tuple((word, word) for word in there),
-    )
+    return _chart("Open findings", [Counter(run.findings.values()) for run in runs], runs, FINDING_TITLES)
 
 
 def _untested_chart(runs: Sequence[PastRun]) -> Chart:
-    counts = [Counter({"untested": run.untested}) for run in runs]
+    return _chart("Cells untested", [Counter({"untested": run.untested}) for run in runs], runs, ("untested",))
+
+
+def _chart(title: str, counts: Sequence[Counter[str]], runs: Sequence[PastRun], order: Sequence[str]) -> Chart:
+    kinds = [word for word in order if any(count[word] for count in counts)]
     return Chart(
-        title="Cells untested",
-        said=_in_words("untested cells", [run.untested for run in runs]),
-        width=_width(runs),
-        columns=tuple(_columns(runs, counts, ["untested"], "cell")),
-        legend=(),
+        title=title,
+        said=_in_words([count.total() for count in counts]),
+        width=max(len(runs), _FEWEST_SLOTS) * SLOT - (SLOT - _BAR),
+        columns=tuple(_columns(runs, counts, order)) if kinds else (),
+        legend=tuple((word, word) for word in kinds) if len(order) > 1 else (),
     )
 
 
-def _columns(
-    runs: Sequence[PastRun], counts: Sequence[Counter[str]], order: Sequence[str], noun: str
-) -> Iterator[Column]:
+def _columns(runs: Sequence[PastRun], counts: Sequence[Counter[str]], order: Sequence[str]) -> Iterator[Column]:
     most = max(1, *(count.total() for count in counts))
     for index, (run, count) in enumerate(zip(runs, counts, strict=True)):
         parts = [f"{count[word]} {word}" for word in order if count[word]]
-        said = f"{instant(run.started_at)}: {', '.join(parts) or f'no {noun}'}"
+        said = f"{instant(run.started_at)}: {', '.join(parts) or 'none'}"
         yield Column(said=said, bars=tuple(_stack(index * SLOT, count, order, most)))
 
 
@@ -142,12 +136,11 @@ def _stack(x: int, count: Mapping[str, int], order: Sequence[str], most: int) ->
             yield Bar(css=word, x=x, y=round(100 - 100 * below / most, 2), height=round(100 * amount / most, 2))
 
 
-def _width(runs: Sequence[PastRun]) -> int:
-    return max(len(runs), _FEWEST_SLOTS) * SLOT - (SLOT - _BAR)
-
-
-def _in_words(what: str, counts: Sequence[int]) -> str:
-    return f"{plural(len(counts), 'run')}, the oldest first; at most {max(counts)} {what}, {counts[-1]} in this run"
+def _in_words(counts: Sequence[int]) -> str:
+    if not any(counts):
+        return f"none in {plural(len(counts), 'run')}"
+    most, now = number(max(counts)), number(counts[-1])
+    return f"{plural(len(counts), 'run')}, the oldest first; at most {most}, {now} in this run"
 
 
 def _row(run: PastRun, this_one: str = "") -> RunRow:
