@@ -66,12 +66,13 @@ def test_the_browser_has_nothing_to_complain_of(reader: Reader, sample: Callable
 
 def test_a_complaint_is_heard(reader: Reader) -> None:
     page = reader.open(samples.empty)
-    page.evaluate("document.body.setAttribute('style', 'color: red')")
-    page.wait_for_function("window.violations.length")
-    page.evaluate("setTimeout(() => { throw new Error('heard') })")
-    page.wait_for_function("true")
+    with page.expect_console_message():
+        page.evaluate("document.body.setAttribute('style', 'color: red')")
+    with page.expect_event("pageerror"):
+        page.evaluate("setTimeout(() => { throw new Error('heard') })")
     assert page.evaluate("window.violations") == ["style-src-attr"]
     assert any("Content Security Policy" in said for said in reader.complaints)
+    assert "heard" in reader.complaints
     page.evaluate("window.violations = []")
     reader.complaints.clear()
 
@@ -235,20 +236,19 @@ def test_only_differences_is_on_above_forty_relations_where_there_are_any(reader
 def test_a_script_is_copied_and_that_is_said(reader: Reader) -> None:
     page = reader.open(samples.small)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    button = page.locator(f"{LEAK} .script .copy")
-    button.click()
-    page.wait_for_function("document.getElementById('said').textContent === 'Copied to the clipboard'")
-    assert button.text_content() == "Copied"
+    page.locator(f"{LEAK} .script .copy").click()
+    page.locator("#said", has_text="Copied to the clipboard").wait_for(state="attached")
     assert page.evaluate("navigator.clipboard.readText()") == samples.SELECT_LEAK.replay
     page.locator(f"{LEAK} .one .copy").click()
-    page.wait_for_function("navigator.clipboard.readText().then((text) => text.startsWith('tenantproof replay '))")
+    page.locator(f"{LEAK} .one .copy", has_text="Copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()").startswith("tenantproof replay ")
 
 
 def test_where_the_clipboard_is_closed_the_text_is_selected(reader: Reader) -> None:
     page = reader.open(samples.small)
     page.evaluate("navigator.clipboard.writeText = () => Promise.reject(); document.execCommand = () => false")
     page.locator(f"{LEAK} .script .copy").click()
-    page.wait_for_function("document.getElementById('said').textContent.startsWith('Selected, not copied')")
+    page.locator("#said", has_text="Selected, not copied").wait_for(state="attached")
     assert page.evaluate("getSelection().toString()").strip() == samples.SELECT_LEAK.replay.strip()
 
 
