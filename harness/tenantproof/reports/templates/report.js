@@ -52,26 +52,24 @@
     });
   });
 
-  // The matrix: rows beyond the first are shown once the browser has drawn those.
+  // The matrix: rows beyond the first are laid out once the browser has drawn those, and the reader can begin.
+  if (map) map.classList.add("ready");
   const AT_FIRST = 60;
-  if (map) map.classList.add("ready");  // from here on the browser may lay it out
   const rows = map ? [...map.tBodies[0].rows] : [];
   let rest = [];
-  function showRest(most) {
-    rest.splice(0, most || rest.length).forEach((row) => { row.hidden = false; });
-    if (map && !rest.length) map.removeAttribute("aria-busy");
-  }
-  function showInParts(size) {
-    if (!rest.length) return;
-    showRest(size);
-    requestAnimationFrame(() => setTimeout(showInParts, 0, 2 * size));
+  function showRest() {
+    rest.forEach((row) => { complete(row); row.hidden = false; });
+    rest = [];
+    if (map) map.removeAttribute("aria-busy");
   }
   function show(passing) {
-    rows.forEach((row) => { row.hidden = true; });
-    rest = [...passing];
-    if (rest.length > AT_FIRST) map.setAttribute("aria-busy", "true");
-    showRest(AT_FIRST);
-    requestAnimationFrame(() => setTimeout(showInParts, 0, AT_FIRST));
+    const first = new Set(passing.slice(0, AT_FIRST));
+    first.forEach(complete);
+    rows.forEach((row) => { if (row.hidden === first.has(row)) row.hidden = !row.hidden; });
+    rest = passing.slice(AT_FIRST);
+    if (!rest.length) return;
+    map.setAttribute("aria-busy", "true");
+    requestAnimationFrame(() => setTimeout(showRest));
   }
 
   if (!map) {
@@ -89,6 +87,22 @@
   const commands = ["select", "insert", "update", "delete"];
   const expected = "ad";
   const differs = (link) => link.tagName === "A" && !expected.includes(link.className[0]);
+
+  // What the document leaves to the headers is said by each sign of a row once it is shown, and Tab passes over it.
+  const completed = new Set();
+  function complete(row) {
+    if (completed.has(row)) return;
+    completed.add(row);
+    row.cells[0].firstElementChild.tabIndex = -1;
+    personas.forEach((persona, column) => [...row.cells[column + 2].children].forEach((link, index) => {
+      if (link.tagName !== "A") return;
+      link.tabIndex = -1;
+      if (differs(link)) return;  // says all of it already
+      const outcome = link.getAttribute("aria-label").split(" ")[1];
+      const name = names[row.sectionRowIndex];
+      link.setAttribute("aria-label", persona + " " + commands[index] + " " + name + ": " + outcome);
+    }));
+  }
 
   // Filters: of the cells in the matrix, and of the findings.
   const controls = Object.fromEntries(
@@ -234,17 +248,6 @@
     stop = first;
     if (stop) stop.tabIndex = 0;
   }
-  rows.forEach((row) => { row.cells[0].firstElementChild.tabIndex = -1; });
-  rows.forEach((row, at) => personas.forEach((persona, column) => {
-    [...row.cells[column + 2].children].forEach((link, index) => {
-      if (link.tagName !== "A") return;
-      link.tabIndex = -1;
-      if (differs(link)) return;  // says all of it already
-      const outcome = link.getAttribute("aria-label").split(" ")[1];
-      link.setAttribute("aria-label", persona + " " + commands[index] + " " + names[at] + ": " + outcome);
-    });
-  }));
-
   const visibleRows = () => rows.filter((row) => !row.hidden);
   const linksOf = (row) => [...row.querySelectorAll("th a, td:not([hidden]) a")];
   const slot = (link) => [link.parentElement.cellIndex, [...link.parentElement.children].indexOf(link)];
