@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from tenantproof.core.baseline import Compared
 from tenantproof.core.finding import CellResult, Evidence, Finding, Property, Reach, Severity, Verdict
+from tenantproof.core.history import PastRun
 from tenantproof.core.model import Command, Place, QName
 from tenantproof.core.report import Gap, Report, Search, Timing
 from tenantproof.core.suite import Actor, Look, Planting, Probe, Suite
@@ -558,6 +560,33 @@ def interrupted() -> Report:
     """Ended during the search, which had found nothing; everything else is as it should be."""
     cut = Gap(object="the search for interference", reason="interrupted after 312 of about 2,000 attempts")
     return replace(searched_clean(), gaps=(cut,), interrupted=True, exit_code=130)
+
+
+def nightly() -> Report:
+    """The small report after six nights, beside a baseline: something is new since the last of them, something gone."""
+    severities = {f.fingerprint: f.severity.value for f in small().findings if not f.accepted and f is not COUNT_LEAK}
+    known = [{}, {}, {"0123456789ab": "high"}, severities, {**severities, "0123456789ab": "high"}]
+    nights = [*known, {**severities, "0123456789ab": "high", "ba9876543210": "info"}]
+    return replace(
+        small(),
+        history=tuple(
+            PastRun(
+                started_at=f"2026-11-{17 + night}T02:17:00+00:00",
+                scenario="Workflow SaaS",
+                seed=20261123,
+                tool_version="0.1.0",
+                isolated=2090 - len(found),
+                leaked=4 * len(found),
+                overblocked=len(found),
+                untested=9 - night,
+                accepted=night % 2,
+                findings=found,
+            )
+            for night, found in enumerate(nights)
+        ),
+        baseline=Compared(path="tenantproof.baseline.json", found=(ACCEPTED.fingerprint,), gone=("fedcba987654",)),
+        exit_code=1,
+    )
 
 
 def empty() -> Report:

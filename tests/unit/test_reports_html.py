@@ -20,7 +20,16 @@ from tenantproof.reports.html import HtmlWriter, content_security_policy
 from tenantproof.reports.matrix import Outcome, build_matrix
 from tenantproof.reports.visible import one_line
 
-SAMPLES = [samples.clean, samples.mixed, samples.small, samples.hostile, samples.empty, samples.searched, samples.weak]
+SAMPLES = [
+    samples.clean,
+    samples.mixed,
+    samples.small,
+    samples.nightly,
+    samples.hostile,
+    samples.empty,
+    samples.searched,
+    samples.weak,
+]
 VOID = {"meta", "input", "br", "img", "link"}
 
 
@@ -85,13 +94,14 @@ def digest(text: str) -> str:
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
-def test_the_policy_allows_our_style_and_script_and_nothing_else(sample: Callable[[], Report]) -> None:
+def test_the_policy_allows_our_style_and_scripts_and_nothing_else(sample: Callable[[], Report]) -> None:
     document = parsed(sample)
-    (style,), (script,) = document.all("style"), document.all("script")
+    (style,), (early, script) = document.all("style"), document.all("script")
     (policy,) = (meta for meta in document.all("meta") if meta.attributes.get("http-equiv"))
-    assert policy.attributes["content"] == content_security_policy(style.text, script.text)
-    assert f"'sha256-{digest(style.text)}'" in str(policy.attributes["content"])
-    assert f"'sha256-{digest(script.text)}'" in str(policy.attributes["content"])
+    assert policy.attributes["content"] == content_security_policy(style.text, early.text, script.text)
+    for allowed in (style, early, script):
+        assert f"'sha256-{digest(allowed.text)}'" in str(policy.attributes["content"])
+    assert str(policy.attributes["content"]).count("sha256-") == 3
     assert str(policy.attributes["content"]).startswith("default-src 'none'; ")
 
 
@@ -137,12 +147,14 @@ def test_hostile_text_is_text() -> None:
     assert samples.LONG in shown
 
 
-def test_each_cell_says_who_what_and_how_it_went() -> None:
+def test_each_cell_says_what_and_how_it_went_and_who_where_it_is_not_as_intended() -> None:
+    """The headers say the rest of the others, and the script: tests/browser/test_html_report.py."""
     labels = {link.attributes.get("aria-label") for link in parsed(samples.mixed).all("a")}
     matrix = build_matrix(samples.mixed())
     words = {Outcome.ALLOWED: "allowed", Outcome.DENIED: "denied"}
     for (name, persona, command), outcome in matrix.outcomes.items():
-        assert f"{persona} {command.value} {name}: {words.get(outcome, outcome.value)}" in labels
+        whole = f"{persona} {command.value} {name}: {outcome.value}"
+        assert (f"{command.value} {words[outcome]}" if outcome.as_expected else whole) in labels
     assert "outsider select public.workflow_templates: leaked" in labels
 
 
@@ -156,8 +168,9 @@ def test_each_cell_leads_to_its_evidence() -> None:
     assert "permission denied for schema storage" in untested.text
     error = parsed(samples.mixed).by_id(str(links["dual select public.org_dashboard: error"])[1:])
     assert "infinite recursion" in error.text
-    allowed = parsed(samples.mixed).by_id(str(links["acme.owner select public.api_keys: allowed"])[1:])
-    assert "public.api_keys" in allowed.text
+    row = written(samples.mixed).partition(">public.api_keys</a></th>")[2].partition("</tr>")[0]
+    (allowed,) = re.findall(r'class="a" href="#(r\d+)"', row)[:1]
+    assert "public.api_keys" in parsed(samples.mixed).by_id(allowed).text
 
 
 def test_headers_have_a_scope() -> None:
@@ -237,8 +250,10 @@ def test_without_javascript_only_conveniences_are_hidden() -> None:
     hidden = [element for element in parsed(samples.mixed).elements if "hidden" in element.attributes]
     assert {element.attributes.get("id") or element.attributes.get("class") for element in hidden} == {
         "filters",
+        "reset",
         "readout",
         "copy",
+        "warning narrowed",
     }
 
 
@@ -267,13 +282,13 @@ def test_golden() -> None:
     """The document without its style and script, which have tests of their own."""
     html = written(samples.small)
     html = re.sub(r"<(style|script)>.*?</\1>", r"<\1></\1>", html, flags=re.DOTALL)
-    samples.assert_golden("report.html", re.sub(r"sha256-[^']+", "sha256-", html))
+    samples.assert_golden("report.html", re.sub(r"sha256-[^&]+", "sha256-", html))
 
 
 def test_golden_of_a_search() -> None:
     html = written(samples.searched)
     html = re.sub(r"<(style|script)>.*?</\1>", r"<\1></\1>", html, flags=re.DOTALL)
-    samples.assert_golden("report-searched.html", re.sub(r"sha256-[^']+", "sha256-", html))
+    samples.assert_golden("report-searched.html", re.sub(r"sha256-[^&]+", "sha256-", html))
 
 
 def test_two_worlds_stand_in_a_table_with_its_roles_and_marks() -> None:
@@ -338,6 +353,54 @@ def test_a_long_observation_is_cut_around_what_differs() -> None:
     assert "<span>other</span>" in html
     assert "<span>row 3</span>" not in html
     assert "… 270 more" in html
+
+
+def test_the_history_is_bars_and_a_table_of_the_same_numbers() -> None:
+    report, document = samples.nightly(), parsed(samples.nightly)
+    runs = len(report.history) + 1
+    charts = document.all("svg")
+    assert [chart.attributes["aria-label"] for chart in charts] == [
+        "Open findings: 7 runs, the oldest first; at most 4, 3 in this run",
+        "Cells untested: 7 runs, the oldest first; at most 9, 4 in this run",
+    ]
+    table = written(samples.nightly).partition('<table class="runs">')[2].partition("</table>")[0]
+    assert table.count('<th scope="row">') == runs
+    for word in ("critical", "high", "medium", "low", "info", "leaked", "blocked too much", "untested", "accepted"):
+        assert f'<th scope="col">{word}</th>' in table
+    cells = [int(text) for text in re.findall(r"<td[^>]*>(\d+)</td>", table)]
+    now = cells[-9:]
+    assert now == [1, 0, 1, 1, 0, 4, 2, 4, 0]
+    for css in ("critical", "high", "medium", "low", "info"):
+        bars = [bar for bar in document.all("rect") if bar.attributes["class"] == css]
+        there = [number for number in cells[("critical", "high", "medium", "low", "info").index(css) :: 9] if number]
+        assert len(bars) == len(there)
+
+
+def test_what_is_new_and_gone_is_named_and_since_when_a_finding_is_there() -> None:
+    history = parsed(samples.nightly).by_id("history").text
+    assert "1 new, 2 gone since the last run (2026-11-22 02:17 UTC; 6 earlier runs known)" in history
+    assert "3 new, 1 known, 1 gone beside tenantproof.baseline.json" in history
+    assert "0123456789ab (high), ba9876543210 (info)" in history
+    assert "fedcba987654" in history
+    new = parsed(samples.nightly).by_id(f"f-{samples.COUNT_LEAK.fingerprint}").text
+    assert "new since the last run" in new
+    old = parsed(samples.nightly).by_id(f"f-{samples.SELECT_LEAK.fingerprint}").text
+    assert "since 2026-11-20 02:17 UTC, 3 runs before this one" in old
+    accepted = parsed(samples.nightly).by_id(f"f-{samples.ACCEPTED.fingerprint}").text
+    assert "the last run" not in accepted  # earlier runs tell of open findings only
+    assert 'id="history"' not in written(samples.small)
+
+
+def test_a_long_history_shows_its_end_and_an_empty_chart_is_words() -> None:
+    def long() -> Report:
+        night = replace(samples.nightly().history[0], untested=0)
+        return replace(samples.clean(), history=(night,) * 400)
+
+    html = written(long)
+    assert "The last 90 runs of 401" in html
+    assert html.count('<th scope="row">20') == 90
+    assert "<svg" not in html
+    assert "none in 90 runs" in html
 
 
 def palettes() -> list[dict[str, str]]:

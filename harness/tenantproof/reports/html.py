@@ -17,11 +17,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tenantproof.core.report import Report
+from tenantproof.reports.html_history import CELL_TITLES, FINDING_TITLES
 from tenantproof.reports.html_page import build_page
+from tenantproof.reports.since import instant
 from tenantproof.reports.visible import one_line, visible
 from tenantproof.reports.wording import database, duration, number, plural
 
 _TEMPLATE = "report.html.j2"
+
+_EARLY = 'document.documentElement.className = "js";'
+"""Tells the style that a script will show the matrix: a browser need not lay out 20,000 signs while it still reads."""
 
 
 class HtmlWriter:
@@ -31,7 +36,7 @@ class HtmlWriter:
     suffix = ".html"
 
     def write(self, report: Report, out: TextIO) -> None:
-        style, script = _asset("report.css"), _asset("report.js")
+        style, early, script = _asset("report.css"), _EARLY, _asset("report.js")
         template = _environment().get_template(_TEMPLATE)
         out.write(
             template.render(
@@ -39,16 +44,19 @@ class HtmlWriter:
                 report=report,
                 database=database(report),
                 style=Markup(style),  # noqa: S704 (ours, shipped with the package)
+                early=Markup(early),  # noqa: S704
                 script=Markup(script),  # noqa: S704
-                csp=content_security_policy(style, script),
+                csp=content_security_policy(style, early, script),
+                finding_titles=FINDING_TITLES,
+                cell_titles=CELL_TITLES,
             )
         )
 
 
-def content_security_policy(style: str, script: str) -> str:
-    """The policy that allows exactly this style and this script, and nothing from a network."""
+def content_security_policy(style: str, *scripts: str) -> str:
+    """The policy that allows exactly this style and these scripts, and nothing from a network."""
     return (
-        f"default-src 'none'; style-src {_source(style)}; script-src {_source(script)}; "
+        f"default-src 'none'; style-src {_source(style)}; script-src {' '.join(map(_source, scripts))}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
 
@@ -74,7 +82,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(one_line=one_line, number=number, duration=duration, plural=plural)
+    environment.filters.update(one_line=one_line, number=number, duration=duration, plural=plural, instant=instant)
     return environment
 
 

@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tenantproof.core.finding import CellResult, Evidence, Finding, Reach, Verdict
+from tenantproof.core.finding import CellResult, Evidence, Finding, Property, Reach, Severity, Verdict
 from tenantproof.core.model import Command
 from tenantproof.core.report import Report, Search
 from tenantproof.reports.grouping import Reason, deviating_cells, group_by_reason, why
+from tenantproof.reports.html_history import Trend, build_trend
 from tenantproof.reports.matrix import CellKey, Matrix, Outcome, build_matrix, tenant_of
+from tenantproof.reports.since import NEW, seen, since
 from tenantproof.reports.visible import one_line
 from tenantproof.reports.weaknesses import weakness
 from tenantproof.reports.wording import (
@@ -42,7 +44,12 @@ REACH = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Glyph:
-    """One cell of the heat map: its CSS class, sign, where its evidence stands, and what a screen reader says."""
+    """
+    One cell of the heat map: its CSS class, sign, where its evidence stands, and what a screen reader says.
+
+    Who and what stand in the headers, and the script adds them; cells not as intended say all of it without one.
+    With 20,000 cells the names would be half of the document.
+    """
 
     css: str
     sign: str
@@ -89,7 +96,7 @@ class EvidenceView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingView:
-    """A finding with what the report says around it."""
+    """A finding with what the report says around it, and what the filters know it by."""
 
     finding: Finding
     evidence: tuple[EvidenceView, ...]
@@ -98,6 +105,11 @@ class FindingView:
     number: int
     anchor: str
     overblocking: bool
+    facts: Mapping[str, object]
+    """For the filters: which cells it shows in, and by what it is chosen."""
+    seen: str
+    """Since when it is there, where a history tells."""
+    new: bool
     place: str
     reach: str
     weakness: str
@@ -162,6 +174,20 @@ class Page:
     """Words, number, and its share in words ("71 %") or nothing; empty where nothing was searched."""
     weak: str
     """Why the search proves little, or nothing."""
+    since: tuple[tuple[str, str], ...]
+    """Label and sentence: beside the last run, beside the baseline."""
+    trend: Trend | None
+
+    @property
+    def severities(self) -> tuple[str, ...]:
+        """Of the findings that are shown, the worst first."""
+        known = {view.finding.severity for view in (*self.findings, *self.accepted)}
+        return tuple(severity.value for severity in reversed(Severity) if severity in known)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Of the findings that are shown."""
+        return tuple(sorted({one_line(view.finding.channel) for view in (*self.findings, *self.accepted)}))
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -208,6 +234,8 @@ def build_page(report: Report) -> Page:
         beyond=len(in_no_cell(open_findings(report), matrix)),
         search=() if report.search is None else _search(report.search),
         weak="" if report.search is None else report.search.weak,
+        since=tuple(since(report)),
+        trend=build_trend(report),
     )
 
 
@@ -318,10 +346,15 @@ def _glyphs(name: str, persona: str, matrix: Matrix, links: Mapping[CellKey, str
             css=CSS[outcome],
             sign=outcome.glyph,
             href=links[name, persona, command],
-            label=f"{who} {command.value} {what}: {SPOKEN[outcome]}",
+            label=_label(who, command, what, outcome),
         )
         for command, outcome in zip(Command, matrix.glyphs(name, persona), strict=True)
     )
+
+
+def _label(who: str, command: Command, what: str, outcome: Outcome) -> str:
+    said = f"{command.value} {SPOKEN[outcome]}"
+    return said if outcome.as_expected else f"{who} {command.value} {what}: {SPOKEN[outcome]}"
 
 
 def _views(report: Report, matrix: Matrix, findings: Sequence[Finding]) -> tuple[FindingView, ...]:
@@ -338,6 +371,8 @@ def _evidence(evidence: Evidence) -> EvidenceView:
 
 def _view(report: Report, matrix: Matrix, finding: Finding, ordinal: int) -> FindingView:
     known = weakness(finding.cwe)
+    overblocking = is_overblocking(finding, matrix)
+    told = "" if finding.accepted else seen(report, finding)  # past runs know their open findings only
     return FindingView(
         finding=finding,
         evidence=tuple(_evidence(evidence) for evidence in finding.evidence),
@@ -345,13 +380,34 @@ def _view(report: Report, matrix: Matrix, finding: Finding, ordinal: int) -> Fin
         done=done(finding),
         number=ordinal,
         anchor=_finding_anchor(finding),
-        overblocking=is_overblocking(finding, matrix),
+        overblocking=overblocking,
+        facts=_facts(finding, _outcome_of(finding, overblocking=overblocking)),
+        seen=told,
+        new=told == NEW,
         place=place_of(finding),
         reach=REACH[finding.reach],
         weakness=known.title,
         weakness_url=known.url,
         command_line=replay_command(report, finding),
     )
+
+
+def _facts(finding: Finding, outcome: Outcome) -> Mapping[str, object]:
+    return {
+        "relations": [one_line(name) for name in finding.objects or (finding.object,)],
+        "personas": [one_line(name) for name in finding.personas],
+        "commands": [command.value for command in finding.commands or (finding.command,)],
+        "anyCell": finding.property is Property.VISIBILITY,
+        "severity": finding.severity.value,
+        "channel": one_line(finding.channel),
+        "outcome": CSS[outcome],
+    }
+
+
+def _outcome_of(finding: Finding, *, overblocking: bool) -> Outcome:
+    if finding.accepted:
+        return Outcome.ACCEPTED
+    return Outcome.OVERBLOCKED if overblocking else Outcome.LEAKED
 
 
 def _relations(report: Report, matrix: Matrix, anchors: Mapping[str, str]) -> tuple[RelationView, ...]:

@@ -10,6 +10,8 @@ from tenantproof.core.history import first_seen, runs_seen
 from tenantproof.core.report import Report
 from tenantproof.reports.wording import accepted_findings, open_findings, plural
 
+NEW = "new since the last run"
+
 
 def since(report: Report) -> Iterator[tuple[str, str]]:
     """A label and a sentence for the history and for the baseline, where the run has one."""
@@ -25,7 +27,7 @@ def seen(report: Report, finding: Finding) -> str:
         return ""
     runs = runs_seen(finding.fingerprint, report.history)
     if not runs:
-        return "new since the last run"
+        return NEW
     return f"since {instant(first_seen(finding.fingerprint, report.history))}, {plural(runs, 'run')} before this one"
 
 
