@@ -1,0 +1,121 @@
+"""Each persona before each relation: what they see, within the limits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from tenantproof.channels import matrix as _filled  # noqa: F401  (importing it fills the catalogue)
+from tenantproof.channels.registry import CHANNELS
+from tenantproof.channels.stand import Stand
+from tenantproof.core.attempt import Attempt
+from tenantproof.core.catalog import Relation
+from tenantproof.core.finding import Verdict
+from tenantproof.core.model import Command, Persona, QName
+from tenantproof.engine.bench import Bench, Ground
+from tenantproof.engine.existing.judging import Cell, judge_part, judge_whole
+from tenantproof.engine.existing.limits import Limits
+from tenantproof.engine.existing.probes import Probe, probes
+from tenantproof.engine.existing.remarks import acting_outside
+from tenantproof.engine.existing.samples import Sample, Sampler
+from tenantproof.engine.existing.wording import OPEN, out_of_bounds
+from tenantproof.engine.matrix import NOT_REACHED, Judged
+from tenantproof.engine.plan import Plan
+from tenantproof.engine.wire import Wire
+from tenantproof.properties.visibility import Judgement
+
+_AT_ONCE = 10
+"""Relations that are asked for in one go; between two the clock is looked at."""
+
+_PATIENCE = 2
+"""Timeouts of one relation after which no further persona is sent there."""
+
+READ = "READ"
+
+
+@dataclass(kw_only=True)
+class Reader:
+    """Asks as one persona after another.  `asked` keeps the probes by what they asked, for the scripts."""
+
+    wire: Wire
+    plan: Plan
+    samples: Mapping[QName, Sample]
+    sampler: Sampler
+    limits: Limits
+    stop: Callable[[], bool]
+    started: float = field(default_factory=perf_counter)
+    asked: dict[str, Probe] = field(default_factory=dict)
+    _timeouts: Counter[QName] = field(default_factory=Counter)
+
+    def read(self, persona: Persona) -> Iterator[Cell]:
+        """The persona's read cells, in no order."""
+        bench: Bench | None = None
+        stands = [self._stand(persona, relation) for relation in self.plan.relations]
+        waiting: list[Stand] = []
+        for stand in stands:
+            reason = self._passed_over(stand.relation)
+            if reason:
+                yield _untested(stand, reason)
+            else:
+                waiting.append(stand)
+        for place in range(0, len(waiting), _AT_ONCE):
+            batch = waiting[place : place + _AT_ONCE]
+            reason = self._over()
+            if reason:
+                yield from (_untested(stand, reason) for stand in batch)
+                continue
+            bench = bench or Bench(self.wire, self.plan.identities[persona.name], Ground({}, {}, {}))
+            yield from self._ask(bench, batch)
+
+    def _stand(self, persona: Persona, relation: Relation) -> Stand:
+        return self.plan.before(persona, relation, self.samples[relation.name].rows)
+
+    def _passed_over(self, relation: Relation) -> str:
+        sample = self.samples[relation.name]
+        if sample.unreadable:
+            return f"no positive control: the observer could not read it: {sample.unreadable}"
+        outside = acting_outside(self.plan.catalog, relation)
+        if outside:
+            return f"not read: {outside}"
+        if self._timeouts[relation.name] >= _PATIENCE:
+            return f"{OPEN}: it ran into the time limit for {_PATIENCE} personas before"
+        return ""
+
+    def _over(self) -> str:
+        if self.stop():
+            return NOT_REACHED
+        if perf_counter() - self.started > self.limits.seconds:
+            return f"{OPEN}: the time limit of the run, {self.limits.seconds:g} s, was over"
+        return ""
+
+    def _ask(self, bench: Bench, stands: Sequence[Stand]) -> Iterator[Cell]:
+        planned = [(stand, list(self._planned(stand))) for stand in stands]
+        outcomes = iter(bench.read([probe.attempt for _, asked in planned for probe in asked]))
+        for stand, asked in planned:
+            answers = [(probe, next(outcomes)) for probe in asked]
+            if any(out_of_bounds(outcome.observation) for _, outcome in answers):
+                self._timeouts[stand.name] += 1
+            sample = self.samples[stand.name]
+            if sample.whole:
+                yield judge_whole(self.plan, stand, sample, answers[0][1])
+            else:
+                yield judge_part(self.plan, stand, sample, self.sampler, answers)
+
+    def _planned(self, stand: Stand) -> Iterator[Probe]:
+        whole: Attempt = next(CHANNELS[READ].attempts(stand))
+        sample = self.samples[stand.name]
+        found = (
+            [Probe(whole, whole.sql, whole.sql, decisive=True)]
+            if sample.whole
+            else list(probes(stand, whole, sample.rows, self.limits.rows))
+        )
+        for probe in found:
+            self.asked[probe.attempt.sql] = probe
+            yield probe
+
+
+def _untested(stand: Stand, reason: str) -> Cell:
+    judgement = Judgement(verdict=Verdict.UNTESTED, reason=reason)
+    return Cell(judged=Judged(stand.relation, stand, Command.SELECT, judgement, ()))
