@@ -187,8 +187,8 @@ class _Casting:
             return wanted
         taken = {persona.user_id for persona in found}
         if wanted.kind is PersonaKind.DUAL:
-            users = [user for user in duals if user not in taken]
-            return self._first_working(wanted, users, None, belongings, "nobody else belongs to two tenants")
+            users = sorted(duals, key=lambda user: user in taken)  # one user may stand for two personas
+            return self._first_working(wanted, users, None, belongings, "nobody belongs to two tenants")
         member = wanted.memberships[0]
         if member.tenant not in self._ids:
             self._missing[wanted.name] = _NO_TENANT

@@ -37,6 +37,16 @@ def judge_whole(plan: Plan, stand: Stand, sample: Sample, outcome: Outcome) -> C
     return Cell(judged=_judged(stand, _settled(stand, sample, judgement, (outcome,)), (outcome,)))
 
 
+def judge_unreadable(stand: Stand, sample: Sample, outcome: Outcome) -> Cell:
+    """The cell of a relation that the observer cannot read: that the persona may not either needs no rows."""
+    if outcome.observation.denied:
+        judgement = Judgement(verdict=Verdict.ISOLATED)
+    else:
+        reason = f"no positive control: the observer could not read it: {sample.unreadable}"
+        judgement = Judgement(verdict=Verdict.UNTESTED, reason=reason)
+    return Cell(judged=_judged(stand, judgement, (outcome,)))
+
+
 def judge_part(
     plan: Plan, stand: Stand, sample: Sample, sampler: Sampler, asked: Sequence[tuple[Probe, Outcome]]
 ) -> Cell:
@@ -109,10 +119,12 @@ def _settled(stand: Stand, sample: Sample, judgement: Judgement, outcomes: Seque
             judgement = replace(judgement, verdict=Verdict.ISOLATED, missing=(), reason="")
         else:
             return replace(judgement, missing=missing)
-    if judgement.verdict is not Verdict.ISOLATED or denied:
+    if judgement.verdict not in (Verdict.ISOLATED, Verdict.UNTESTED) or denied:
         return judgement
-    if not stand.rows and not judgement.reached:
+    if not stand.rows and not judgement.reached and stand.tenancy.decided:
         return Judgement(verdict=Verdict.UNTESTED, reason=NOTHING_THERE)
+    if judgement.verdict is Verdict.UNTESTED:
+        return judgement
     stances = {stand.stance(Command.SELECT, row) for row in stand.rows}
     if Stance.FORBIDDEN not in stances and stances != {Stance.REQUIRED} and not stand.tenancy.shared:
         return Judgement(verdict=Verdict.UNTESTED, reason=NOBODY_ELSES, reached=judgement.reached)

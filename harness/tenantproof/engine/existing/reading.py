@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from tenantproof.channels import matrix as _filled  # noqa: F401  (importing it fills the catalogue)
@@ -15,7 +15,7 @@ from tenantproof.core.catalog import Relation
 from tenantproof.core.finding import Verdict
 from tenantproof.core.model import Command, Persona, QName
 from tenantproof.engine.bench import Bench, Ground
-from tenantproof.engine.existing.judging import Cell, judge_part, judge_whole
+from tenantproof.engine.existing.judging import Cell, judge_part, judge_unreadable, judge_whole
 from tenantproof.engine.existing.limits import Limits
 from tenantproof.engine.existing.probes import Probe, probes
 from tenantproof.engine.existing.remarks import acting_outside
@@ -73,9 +73,6 @@ class Reader:
         return self.plan.before(persona, relation, self.samples[relation.name].rows)
 
     def _passed_over(self, relation: Relation) -> str:
-        sample = self.samples[relation.name]
-        if sample.unreadable:
-            return f"no positive control: the observer could not read it: {sample.unreadable}"
         outside = acting_outside(self.plan.catalog, relation)
         if outside:
             return f"not read: {outside}"
@@ -98,7 +95,9 @@ class Reader:
             if any(out_of_bounds(outcome.observation) for _, outcome in answers):
                 self._timeouts[stand.name] += 1
             sample = self.samples[stand.name]
-            if sample.whole:
+            if sample.unreadable:
+                yield judge_unreadable(stand, sample, answers[0][1])
+            elif sample.whole:
                 yield judge_whole(self.plan, stand, sample, answers[0][1])
             else:
                 yield judge_part(self.plan, stand, sample, self.sampler, answers)
@@ -106,9 +105,11 @@ class Reader:
     def _planned(self, stand: Stand) -> Iterator[Probe]:
         whole: Attempt = next(CHANNELS[READ].attempts(stand))
         sample = self.samples[stand.name]
+        if sample.unreadable:
+            whole = replace(whole, sql=f"{whole.sql} LIMIT 1")
         found = (
             [Probe(whole, whole.sql, whole.sql, decisive=True)]
-            if sample.whole
+            if sample.whole or sample.unreadable
             else list(probes(stand, whole, sample.rows, self.limits.rows))
         )
         for probe in found:

@@ -31,6 +31,7 @@ from tenantproof.engine.bench import Bench, Ground
 from tenantproof.engine.existing import remarks
 from tenantproof.engine.existing.accounts import Accounts
 from tenantproof.engine.existing.casting import Cast, choose, introduction
+from tenantproof.engine.existing.hashes import short
 from tenantproof.engine.existing.identities import Identities
 from tenantproof.engine.existing.judging import Cell, with_controls
 from tenantproof.engine.existing.limits import Limits
@@ -118,7 +119,7 @@ def check_existing(
             scripts = Scripts(plan=plan, identities=identities, accounts=accounts)
             findings = [
                 masked(finding, judged, reader.asked, scripts, include_data=include_data)
-                for finding in find(wire, plan, judged, locator(handle.sources))
+                for finding in find(wire, _naming_tenants(plan, judged), judged, locator(handle.sources))
             ]
             clock.lap("findings")
             statements = wire.counter.statements
@@ -234,6 +235,15 @@ def _plan(
 def _with_rows(plan: Plan, samples: Mapping[QName, Sample]) -> Plan:
     rows = {name: sample.rows for name, sample in samples.items()}
     return replace(plan, world=replace(plan.world, rows=rows))
+
+
+def _naming_tenants(plan: Plan, cells: Sequence[Judged]) -> Plan:
+    """The plan with a name for each tenant whose rows were seen too much: a report says whose they are."""
+    known = set(plan.manifest.tenant_ids.values())
+    seen = {v.row.tenant for judged in cells for v in judged.judgement.violations if v.row.tenant is not None}
+    named = {f"tenant#{short(tenant)}": tenant for tenant in sorted(seen - known)}
+    manifest = replace(plan.manifest, tenant_ids={**plan.manifest.tenant_ids, **named})
+    return replace(plan, manifest=manifest, world=replace(plan.world, manifest=manifest))
 
 
 def _results(plan: Plan, cast: Cast, scenario: Scenario, seed: int, cells: Sequence[Cell]) -> Iterator[CellResult]:
