@@ -42,7 +42,8 @@ class Stranger:
         """Another expression for the one SELECT policy of a relation, for a while."""
         with psycopg.connect(self.handle.conninfo, autocommit=True) as connection:
             found = connection.execute(
-                "SELECT policyname, qual FROM pg_policies WHERE format('%%s.%%s', schemaname, tablename) = %s",
+                "SELECT policyname, qual FROM pg_policies"
+                " WHERE format('%%s.%%s', schemaname, tablename) = %s AND cmd IN ('SELECT', 'ALL')",
                 (relation,),
             ).fetchall()
         ((name, was),) = found

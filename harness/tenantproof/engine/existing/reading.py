@@ -10,7 +10,7 @@ from time import perf_counter
 from tenantproof.channels import matrix as _filled  # noqa: F401  (importing it fills the catalogue)
 from tenantproof.channels.registry import CHANNELS
 from tenantproof.channels.stand import Stand
-from tenantproof.core.attempt import Attempt
+from tenantproof.core.attempt import Attempt, Outcome
 from tenantproof.core.catalog import Relation
 from tenantproof.core.finding import Verdict
 from tenantproof.core.model import Command, Persona, QName
@@ -32,6 +32,8 @@ _AT_ONCE = 10
 _PATIENCE = 2
 """Timeouts of one relation after which no further persona is sent there."""
 
+_IN_VAIN = f"the search ran into the time limit for {_PATIENCE} personas before"
+
 READ = "READ"
 
 
@@ -48,6 +50,8 @@ class Reader:
     started: float = field(default_factory=perf_counter)
     asked: dict[str, Probe] = field(default_factory=dict)
     _timeouts: Counter[QName] = field(default_factory=Counter)
+    _searched_in_vain: Counter[QName] = field(default_factory=Counter)
+    """Timeouts of the search of a large relation for rows of others, after which its sample alone is asked for."""
 
     def read(self, persona: Persona) -> Iterator[Cell]:
         """The persona's read cells, in no order."""
@@ -92,15 +96,23 @@ class Reader:
         outcomes = iter(bench.read([probe.attempt for _, asked in planned for probe in asked]))
         for stand, asked in planned:
             answers = [(probe, next(outcomes)) for probe in asked]
-            if any(out_of_bounds(outcome.observation) for _, outcome in answers):
-                self._timeouts[stand.name] += 1
+            self._count_timeouts(stand.name, answers)
             sample = self.samples[stand.name]
             if sample.unreadable:
                 yield judge_unreadable(stand, sample, answers[0][1])
             elif sample.whole:
                 yield judge_whole(self.plan, stand, sample, answers[0][1])
             else:
-                yield judge_part(self.plan, stand, sample, self.sampler, answers)
+                cell = judge_part(self.plan, stand, sample, self.sampler, answers)
+                yield cell if cell.cut or not self._given_up(stand.name) else replace(cell, cut=_IN_VAIN)
+
+    def _count_timeouts(self, name: QName, answers: Sequence[tuple[Probe, Outcome]]) -> None:
+        late = [probe.decisive for probe, outcome in answers if out_of_bounds(outcome.observation)]
+        self._timeouts[name] += any(late)
+        self._searched_in_vain[name] += bool(late) and not all(late)
+
+    def _given_up(self, name: QName) -> bool:
+        return self._searched_in_vain[name] >= _PATIENCE
 
     def _planned(self, stand: Stand) -> Iterator[Probe]:
         whole: Attempt = next(CHANNELS[READ].attempts(stand))
@@ -112,6 +124,8 @@ class Reader:
             if sample.whole or sample.unreadable
             else list(probes(stand, whole, sample.rows, self.limits.rows))
         )
+        if self._given_up(stand.name):
+            found = [probe for probe in found if probe.decisive]
         for probe in found:
             self.asked[probe.attempt.sql] = probe
             yield probe
