@@ -97,7 +97,7 @@ def test_where_the_whole_takes_too_long_a_sample_is_compared(huge: Stranger) -> 
     assert {cell.verdict for cell in _reads(report, "public.usage")} == {Verdict.ISOLATED}
     assert report.findings == ()
     assert (
-        "its whole was not searched for rows of others, only a sample: the statement ran into its time limit"
+        "not searched to the end for rows of others, beside a sample of them: the statement ran into its time limit"
         in _gaps(report, "public.usage")
     )
 

@@ -59,7 +59,7 @@ def test_roles_that_nobody_has_are_untested() -> None:
     cells = [cell for cell in report.cells if cell.persona.endswith(".accountant")]
     assert cells
     assert {(cell.verdict, cell.reason) for cell in cells} == {
-        (Verdict.UNTESTED, "nobody of this tenant has the role accountant")
+        (Verdict.UNTESTED, "nobody of this tenant has the role accountant (and no membership that may have ended)")
     }
     assert exit_code(report) == 0
     assert exit_code(report, strict=True) == 4

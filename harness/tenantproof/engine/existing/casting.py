@@ -196,7 +196,8 @@ class _Casting:
         home = self._ids[member.tenant]
         users = [user for user in groups.get((home, member.role), ()) if user not in taken]
         role = f" has the role {member.role}" if member.role else " is left"
-        return self._first_working(wanted, users, home, belongings, f"nobody of this tenant{role}")
+        nobody = f"nobody of this tenant{role} (and no membership that may have ended)"
+        return self._first_working(wanted, users, home, belongings, nobody)
 
     def _first_working(
         self,

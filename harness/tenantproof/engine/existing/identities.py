@@ -52,4 +52,4 @@ class Identities:
         )
         bound = ("statement_timeout", milliseconds(self.limits.statement_seconds))
         login = identity.login if self.anybody else None
-        return replace(identity, login=login, settings=(*identity.settings, bound))
+        return replace(identity, login=login, settings=(*identity.settings, bound, *PRINTING.items()))

@@ -48,9 +48,9 @@ def judge_unreadable(stand: Stand, sample: Sample, outcome: Outcome) -> Cell:
 
 
 def judge_part(
-    plan: Plan, stand: Stand, sample: Sample, sampler: Sampler, asked: Sequence[tuple[Probe, Outcome]]
+    plan: Plan, stand: Stand, sample: Sample, sampler: Sampler, asked: Sequence[tuple[Probe, Outcome]], most: int
 ) -> Cell:
-    """The cell of a relation of which a part was read: all probes together."""
+    """The cell of a relation of which a part was read: all probes together, each of which told *most* rows at most."""
     failed = [(probe, outcome) for probe, outcome in asked if outcome.observation.refused]
     worked = [(probe, outcome) for probe, outcome in asked if not outcome.observation.refused]
     outcomes = tuple(outcome for _, outcome in asked)
@@ -68,6 +68,8 @@ def judge_part(
             verdict=Verdict.ERROR, reason=f"the statement failed: {told(decisive[0].observation)}"
         )
     cut = next((told(outcome.observation) for probe, outcome in failed if not probe.decisive), "")
+    if not cut and any(outcome.observation.count == most for _, outcome in worked):
+        cut = f"they see more than {most:,} rows that are not of their tenants and that they may see"
     return Cell(judged=_judged(stand, _settled(stand, sample, judgement, outcomes), outcomes), cut=cut)
 
 

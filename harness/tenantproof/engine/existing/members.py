@@ -28,23 +28,21 @@ SELECT tenant, count(DISTINCT role) FILTER (WHERE role = ANY(%(roles)s)), least(
 
 _CANDIDATES = """
 WITH m AS MATERIALIZED ({members}),
-     mine AS (SELECT tenant, role, "user", count(*) FILTER (WHERE marked) AS doubts,
-                     count(*) OVER (PARTITION BY tenant, "user") AS roles
+     mine AS (SELECT tenant, role, "user", count(*) OVER (PARTITION BY tenant, "user") AS roles
                 FROM m WHERE tenant = ANY(%(tenants)s) GROUP BY tenant, role, "user" HAVING NOT bool_and(marked)),
      breadth AS (SELECT "user", count(DISTINCT tenant) AS tenants, count(*) FILTER (WHERE marked) AS doubts
                    FROM m WHERE "user" IN (SELECT "user" FROM mine) GROUP BY "user"),
      ranked AS (SELECT mine.tenant, mine.role, mine."user", row_number() OVER (
                        PARTITION BY mine.tenant, mine.role
-                       ORDER BY breadth.doubts > 0, mine.roles, breadth.tenants, mine."user") AS place
-                  FROM mine JOIN breadth USING ("user"))
+                       ORDER BY mine.roles, breadth.tenants, mine."user") AS place
+                  FROM mine JOIN breadth USING ("user") WHERE breadth.doubts = 0)
 SELECT tenant, role, "user" FROM ranked WHERE place <= %(most)s ORDER BY tenant, role, place
 """
 
 _DUALS = """
-WITH m AS MATERIALIZED (SELECT * FROM ({members}) AS all_of_them WHERE NOT marked)
-SELECT "user" FROM m
+SELECT "user" FROM ({members}) AS m
  GROUP BY "user"
-HAVING count(DISTINCT tenant) > 1 AND bool_or(tenant = ANY(%(tenants)s))
+HAVING count(DISTINCT tenant) > 1 AND bool_or(tenant = ANY(%(tenants)s)) AND NOT bool_or(marked)
  ORDER BY count(DISTINCT tenant) FILTER (WHERE tenant = ANY(%(tenants)s)) DESC, count(DISTINCT tenant), "user"
  LIMIT %(most)s
 """
@@ -72,8 +70,8 @@ class Members:
     def __init__(self, connection: Connection, catalog: Catalog, scenario: Scenario) -> None:
         self._connection, self._catalog = connection, catalog
         self._roles = list(scenario.roles)
-        members = sql.SQL(" UNION ALL ").join(map(self._of, scenario.memberships)).as_string(None)
-        self._members = sql.SQL(members.replace("%", "%%"))
+        self._members = _all_of([self._of(membership) for membership in scenario.memberships])
+        self._ever = _all_of([self._query(membership, "false", ()) for membership in scenario.memberships])
 
     def tenants(self, declared: Sequence[str], most: int) -> list[tuple[str, int]]:
         """Tenants with members, and how many of the scenario's roles those have; the best first."""
@@ -81,7 +79,7 @@ class Members:
         return [(tenant, int(roles)) for tenant, roles, _ in self._ask(_TENANTS, known)]
 
     def candidates(self, tenants: Sequence[str], most: int) -> list[Belonging]:
-        """Users for each role of each tenant, those first who belong nowhere else."""
+        """Users for each role of each tenant, those first who belong nowhere else; none with a doubtful membership."""
         return [Belonging(*row) for row in self._ask(_CANDIDATES, {"tenants": list(tenants), "most": most})]
 
     def duals(self, tenants: Sequence[str], most: int) -> list[str]:
@@ -93,19 +91,26 @@ class Members:
         return [Belonging(*row) for row in self._ask(_OF_USERS, {"users": list(users)})]
 
     def people(self, tenants: Iterable[str]) -> list[tuple[str, str]]:
-        """Pairs of user and tenant, MOST at most; those who left count, too: that they are seen is no leak."""
-        return [(user, tenant) for user, tenant in self._ask(_PEOPLE, {"tenants": list(tenants), "most": MOST})]
+        """Pairs of user and tenant, MOST at most; those who left count, too: that colleagues see them is no leak."""
+        known = {"tenants": list(tenants), "most": MOST}
+        return [(user, tenant) for user, tenant in self._ask(_PEOPLE, known, self._ever)]
 
-    def _ask(self, text: str, known: dict[str, object]) -> list[tuple[str, ...]]:
-        statement = sql.SQL(text).format(members=self._members)
+    def _ask(self, text: str, known: dict[str, object], members: sql.SQL | None = None) -> list[tuple[str, ...]]:
+        statement = sql.SQL(text).format(members=members or self._members)
         with self._connection.transaction():
             return self._connection.execute(statement, known).fetchall()
 
-    def _of(self, membership: Membership) -> sql.Composable:
+    def _of(self, membership: Membership) -> sql.Composed:
         relation = self._catalog.relations[membership.table]
         constants = list(_constants(relation, membership))
         if constants and not self._any(relation, constants):
             constants = []  # nobody is what the seeder would write: the columns mean something else here
+        mark = mark_of(relation) or "false"
+        if not self._any(relation, [*constants, sql.SQL("({}) IS NOT TRUE").format(sql.SQL(mark))]):
+            mark = "false"  # it marks everybody, so it means something else
+        return self._query(membership, mark, constants)
+
+    def _query(self, membership: Membership, mark: str, constants: Sequence[sql.Composable]) -> sql.Composed:
         user, tenant = (sql.Identifier(name) for name in (membership.user, membership.tenant))
         role = sql.Identifier(membership.role) if membership.role and self._roles else sql.SQL("NULL")
         return sql.SQL(
@@ -115,8 +120,8 @@ class Members:
             user=user,
             tenant=tenant,
             role=role,
-            mark=sql.SQL(mark_of(relation) or "false"),
-            table=table_name(relation.name),
+            mark=sql.SQL(mark),
+            table=table_name(membership.table),
             conditions=sql.SQL(" AND ").join(
                 [*(sql.SQL("{} IS NOT NULL").format(name) for name in (user, tenant)), *constants]
             ),
@@ -131,6 +136,11 @@ class Members:
                 return self._connection.execute(statement).fetchone() is not None
         except psycopg.Error:
             return False
+
+
+def _all_of(queries: Sequence[sql.Composed]) -> sql.SQL:
+    """The queries together, ready to stand in a statement with parameters."""
+    return sql.SQL(sql.SQL(" UNION ALL ").join(queries).as_string(None).replace("%", "%%"))
 
 
 def _constants(relation: Relation, membership: Membership) -> Iterator[sql.Composable]:

@@ -2,8 +2,8 @@
 How a persona reads a relation that is too large to be read as a whole.
 
 Rows of others come first: the condition that a row is somebody else's is part of the persona's own query, so that a
-leak is among the first rows of the answer however large the table is.  Where no column says whose a row is, or where
-that takes too long, rows that the observer chose are asked for by their keys.
+leak is among the first rows of the answer however large the table is.  Rows that the observer chose are asked for by
+their keys, too: they are compared where the search takes too long.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from psycopg import sql
 
 from tenantproof.channels.stand import Stand
 from tenantproof.core.attempt import Attempt, Form
+from tenantproof.core.catalog import Catalog
 from tenantproof.core.model import Command, Locator
 from tenantproof.core.world import Row
 from tenantproof.engine.existing.samples import with_keys
 from tenantproof.oracle.entitlement import Stance
+from tenantproof.seeding.paths import locate
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +34,12 @@ class Probe:
     decisive: bool
 
 
-def probes(stand: Stand, whole: Attempt, chosen: Sequence[Row], most: int) -> Iterator[Probe]:
+def probes(stand: Stand, whole: Attempt, chosen: Sequence[Row], most: int, catalog: Catalog) -> Iterator[Probe]:
     """The reads of one cell; *whole* is the attempt that would read everything, *chosen* the observer's sample."""
     by_key = whole.form is Form.READ
     if by_key and chosen:
         yield _by_key(stand, whole, chosen)
-    for narrowing, only_way in _narrowings(stand, by_key=by_key):
+    for narrowing, only_way in _narrowings(stand, catalog, by_key=by_key):
         yield Probe(
             attempt=replace(whole, sql=_ask(whole, narrowing(_Ids.of(stand)), most)),
             masked=_ask(whole, narrowing(_Ids.as_variables(stand)), most),
@@ -82,22 +84,38 @@ def tenant_variable(number: int) -> str:
 _Narrowing = Callable[[_Ids], sql.Composable | None]
 
 
-def _narrowings(stand: Stand, *, by_key: bool) -> Iterator[tuple[_Narrowing, bool]]:
-    """Conditions, rows of others first, and whether the cell stays open where the statement fails."""
-    tenant, owner = (_column(stand, locator) for locator in (stand.tenancy.tenant, stand.tenancy.owner))
+def _narrowings(stand: Stand, catalog: Catalog, *, by_key: bool) -> Iterator[tuple[_Narrowing, bool]]:
+    """Conditions, rows of others first, and whether the cell stays open where the statement fails.
+
+    A path to the tenant is followed with the persona's own eyes: a row whose path ends in the dark is asked for, too.
+    """
+    tenant, owner = (_place(stand, locator, catalog) for locator in (stand.tenancy.tenant, stand.tenancy.owner))
+    known = _not_given(stand)
     if tenant is not None:
-        yield lambda ids: _of_others(tenant, ids.tenants), not by_key
+        yield lambda ids: _both(_not_in(tenant, ids.tenants), known), not by_key
+        yield lambda _: _both(sql.SQL("{} IS NULL").format(tenant), known), False
         if stand.own_tenants and not by_key:
-            yield lambda ids: _of(tenant, ids.tenants), True
-        if owner is not None and _keeps_from_colleagues(stand):
-            yield (
-                lambda ids: sql.SQL("{} AND {}").format(_of(tenant, ids.tenants), _of_others(owner, ids.user)),
-                False,
-            )
+            yield lambda ids: _in(tenant, ids.tenants), True
+        if owner is not None and stand.own_tenants and _keeps_from_colleagues(stand):
+            yield lambda ids: _both(_in(tenant, ids.tenants), _or_null(owner, _not_in(owner, ids.user)), known), False
     elif owner is not None and stand.tenancy.tenant is None:
-        yield lambda ids: _of_others(owner, ids.user), not by_key
+        yield lambda ids: _both(_or_null(owner, _not_in(owner, ids.user)), known), not by_key
     else:
-        yield lambda _: None, not by_key
+        yield lambda _: known, not by_key
+
+
+def _not_given(stand: Stand) -> sql.Composable | None:
+    """That a row has none of the flags for which the scenario gives the persona rows of others, too."""
+    flagged = [
+        sql.SQL("({}) IS NOT TRUE").format(sql.SQL(predicate))
+        for predicate in stand.predicates
+        if stand.stance(Command.SELECT, Row(key=(), tenant=_NOBODYS, flags=frozenset({predicate})))
+        is not Stance.FORBIDDEN
+    ]
+    return sql.SQL(" AND ").join(flagged) if flagged else None
+
+
+_NOBODYS = "a tenant that nobody has"
 
 
 def _ask(whole: Attempt, condition: sql.Composable | None, most: int | None) -> str:
@@ -106,13 +124,16 @@ def _ask(whole: Attempt, condition: sql.Composable | None, most: int | None) -> 
     return whole.sql + (where + bound).as_string(None)
 
 
-def _column(stand: Stand, locator: Locator | None) -> str | None:
-    """The column of the relation that holds the value, where the persona may read it."""
-    if locator is None or len(locator.path) != 1:
+def _place(stand: Stand, locator: Locator | None, catalog: Catalog) -> sql.Composable | None:
+    """Where the persona finds a row's tenant or owner: the bare column, for which an index can be used, or a text."""
+    if locator is None:
         return None
-    column = locator.path[0]
     readable = stand.writable("SELECT") or stand.visible
-    return column if column in readable else None
+    if locator.path and locator.path[0] not in readable:
+        return None
+    if len(locator.path) == 1:
+        return sql.Identifier(locator.path[0])
+    return sql.SQL("({})::text").format(locate(stand.relation, locator, catalog))
 
 
 def _keeps_from_colleagues(stand: Stand) -> bool:
@@ -120,12 +141,19 @@ def _keeps_from_colleagues(stand: Stand) -> bool:
     return any(row.tenant in own for row in stand.rows_with(Command.SELECT, Stance.FORBIDDEN))
 
 
-def _of(column: str, values: Sequence[sql.Composable]) -> sql.Composable:
-    return sql.SQL("{} IN ({})").format(sql.Identifier(column), sql.SQL(", ").join(values))
+def _in(place: sql.Composable, values: Sequence[sql.Composable]) -> sql.Composable:
+    return sql.SQL("{} IN ({})").format(place, sql.SQL(", ").join(values))
 
 
-def _of_others(column: str, values: Sequence[sql.Composable]) -> sql.Composable:
+def _not_in(place: sql.Composable, values: Sequence[sql.Composable]) -> sql.Composable:
     if not values:
-        return sql.SQL("true")
-    listed = sql.SQL(", ").join(values)
-    return sql.SQL("({0} NOT IN ({1}) OR {0} IS NULL)").format(sql.Identifier(column), listed)
+        return sql.SQL("{} IS NOT NULL").format(place)
+    return sql.SQL("{} NOT IN ({})").format(place, sql.SQL(", ").join(values))
+
+
+def _or_null(place: sql.Composable, condition: sql.Composable) -> sql.Composable:
+    return sql.SQL("({} OR {} IS NULL)").format(condition, place)
+
+
+def _both(*conditions: sql.Composable | None) -> sql.Composable:
+    return sql.SQL(" AND ").join(condition for condition in conditions if condition is not None)

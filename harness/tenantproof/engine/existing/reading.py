@@ -103,7 +103,7 @@ class Reader:
             elif sample.whole:
                 yield judge_whole(self.plan, stand, sample, answers[0][1])
             else:
-                cell = judge_part(self.plan, stand, sample, self.sampler, answers)
+                cell = judge_part(self.plan, stand, sample, self.sampler, answers, self.limits.rows)
                 yield cell if cell.cut or not self._given_up(stand.name) else replace(cell, cut=_IN_VAIN)
 
     def _count_timeouts(self, name: QName, answers: Sequence[tuple[Probe, Outcome]]) -> None:
@@ -122,7 +122,7 @@ class Reader:
         found = (
             [Probe(whole, whole.sql, whole.sql, decisive=True)]
             if sample.whole or sample.unreadable
-            else list(probes(stand, whole, sample.rows, self.limits.rows))
+            else list(probes(stand, whole, sample.rows, self.limits.rows, self.plan.catalog))
         )
         if self._given_up(stand.name):
             found = [probe for probe in found if probe.decisive]

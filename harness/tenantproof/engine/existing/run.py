@@ -290,7 +290,7 @@ def _cut(plan: Plan, samples: Mapping[QName, Sample], cells: Sequence[Cell], lim
             )
     cut = {(str(cell.judged.object.name), cell.cut) for cell in cells if cell.cut}
     for name, why in sorted(cut):
-        yield Gap(object=name, reason=f"its whole was not searched for rows of others, only a sample: {why}")
+        yield Gap(object=name, reason=f"not searched to the end for rows of others, beside a sample of them: {why}")
 
 
 def _lonely(cast: Cast) -> Iterator[Gap]:
