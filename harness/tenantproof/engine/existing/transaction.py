@@ -38,7 +38,7 @@ def read_only(conninfo: str, limits: Limits) -> Iterator[tuple[Connection, bool]
     try:
         connection.prepare_threshold = None
         connection.execute(_BEGIN)
-        connection.execute(_bounds(connection.info.server_version, limits))
+        connection.execute(_bounds(connection.info, limits))
         answer = connection.execute(_WHO).fetchone()
         if answer is None or not answer[0]:
             raise TargetError("the server did not begin a READ ONLY transaction; nothing was asked")
@@ -54,15 +54,16 @@ def read_only(conninfo: str, limits: Limits) -> Iterator[tuple[Connection, bool]
         connection.close()
 
 
-def _bounds(server_version: int, limits: Limits) -> str:
+def _bounds(info: psycopg.ConnectionInfo, limits: Limits) -> str:
     """SELECT that sets what bounds the transaction, and how values are printed: keys are compared as text."""
+    named = (info.parameter_status("application_name") or "").startswith("tenantproof")
     whole = f"{limits.seconds + _GRACE:.0f}s"
     settings = {
-        "application_name": "tenantproof --writes never",
+        **({} if named else {"application_name": "tenantproof --writes never"}),
         "statement_timeout": milliseconds(limits.statement_seconds),
         "lock_timeout": _LOCK_PATIENCE,
         "idle_in_transaction_session_timeout": whole,
-        **({"transaction_timeout": whole} if server_version >= 170000 else {}),
+        **({"transaction_timeout": whole} if info.server_version >= 170000 else {}),
         **PRINTING,
     }
     calls = ", ".join(f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in settings.items())
