@@ -160,6 +160,30 @@ def test_a_run_that_is_asked_to_end_says_what_it_knows(helpdesk: Stranger) -> No
     assert {c.reason for c in last.report.cells if c.command is Command.SELECT} == {"interrupted before it was tried"}
 
 
+def test_a_server_that_goes_away_ends_the_run_with_what_is_known(helpdesk: Stranger) -> None:
+    asked = 0
+
+    def gone() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 2:  # the second persona's turn
+            helpdesk.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = current_database() and state = 'idle in transaction'"
+            )
+        return False
+
+    handle = replace(helpdesk.handle, owned=False, writes=Writes.NEVER)
+    *_, last = check_existing(handle, helpdesk.scenario, seed=SEED, signer=Signer(), stop=gone)
+
+    assert isinstance(last, RunFinished)
+    first = {c.verdict for c in last.report.cells if c.persona == "acme.manager" and c.command is Command.SELECT}
+    then = {c.reason for c in last.report.cells if c.persona == "globex.agent" and c.command is Command.SELECT}
+    assert first == {Verdict.ISOLATED}
+    assert then == {"interrupted: the database went away in the middle of the run"}
+    assert exit_code(last.report) == 4
+
+
 def test_without_memberships_made_up_users_stand_in_real_tenants() -> None:
     with stranger(INVOICING, seeded=True) as invoicing:
         scenario = replace(invoicing.scenario, memberships=())

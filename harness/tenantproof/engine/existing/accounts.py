@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,7 +31,7 @@ class Account:
 
 
 class Accounts:
-    """The accounts of a database, read one by one as they are asked for."""
+    """The accounts of a database, as far as they were asked for."""
 
     def __init__(self, connection: Connection, catalog: Catalog, scenario: Scenario) -> None:
         self._connection, self._scenario = connection, scenario
@@ -46,32 +46,36 @@ class Accounts:
         """Whether tokens carry what the accounts hold, as those of Supabase Auth do."""
         return self._scenario.database.platform is Platform.SUPABASE
 
-    def of(self, user: str) -> Account:
-        """The account of a user."""
-        if user not in self._known:
-            self._known[user] = self._read(user)
-        return self._known[user]
-
-    def _read(self, user: str) -> Account:
-        if self.place is None or self.refused:
-            return Account()
+    def learn(self, users: Iterable[str]) -> None:
+        """Read the accounts of these users at once."""
+        new = sorted(set(users) - self._known.keys())
+        self._known.update({user: Account() for user in new})
+        if self.place is None or self.refused or not new:
+            return
         relation, key = self.place
         wanted = ["email", *(["raw_app_meta_data", "raw_user_meta_data"] if self.carries_metadata else [])]
-        columns = [name if name in relation.column_names else None for name in wanted]
-        listed = sql.SQL(", ").join(
-            sql.SQL("{}::text").format(sql.Identifier(name)) if name else sql.SQL("NULL::text") for name in columns
-        )
-        statement = sql.SQL("SELECT {} FROM {} WHERE {} = {}").format(
-            listed, table_name(relation.name), sql.Identifier(key), sql.Literal(user)
+        listed = [
+            sql.SQL("{}::text").format(sql.Identifier(name)) if name in relation.column_names else sql.SQL("NULL::text")
+            for name in (key, *wanted)
+        ]
+        statement = sql.SQL("SELECT {} FROM {} WHERE {} IN ({})").format(
+            sql.SQL(", ").join(listed),
+            table_name(relation.name),
+            sql.Identifier(key),
+            sql.SQL(", ").join(map(sql.Literal, new)),
         )
         try:
             with self._connection.transaction():
-                answer = self._connection.execute(statement).fetchone()
+                for user, email, *held in self._connection.execute(statement):
+                    self._known[user] = Account(email, *map(_object, held))
         except psycopg.Error as error:
             self.refused = f"{relation.name}: {error.diag.message_primary or type(error).__name__}"
-            return Account()
-        email, app, own = (*(answer or ()), None, None, None)[:3]
-        return Account(email, _object(app), _object(own))
+
+    def of(self, user: str) -> Account:
+        """The account of a user."""
+        if user not in self._known:
+            self.learn([user])
+        return self._known[user]
 
 
 def _place(catalog: Catalog, scenario: Scenario) -> tuple[Relation, str] | None:

@@ -119,6 +119,7 @@ class _Casting:
         users = {user for group in groups.values() for user in group}
         duals = self._members.duals(list(self._ids.values()), self._limits.candidates)
         belongings = self._belongings({*users, *duals})
+        self._accounts.learn({*users, *duals})
         self._name_others(belongings)
         found: list[Persona] = []
         for wanted in self._wanted:

@@ -12,6 +12,7 @@ from tenantproof.core.catalog import Catalog, Relation
 from tenantproof.core.model import QName, Scenario, Tenancy
 from tenantproof.core.seeds import child_seed, child_uuid
 from tenantproof.engine.existing.transaction import Connection
+from tenantproof.engine.wire import WITHIN, Wire
 from tenantproof.seeding.paths import table_name
 
 _TABLES = 30
@@ -34,21 +35,26 @@ def holding_data(
     connection: Connection, catalog: Catalog, tenancy: Mapping[QName, Tenancy], tenants: Sequence[str]
 ) -> Counter[str]:
     """Tenant -> how many tables hold a row of theirs.  Tables that cannot be asked are passed over."""
-    found: Counter[str] = Counter()
-    for relation, column in list(direct_tenants(catalog, tenancy))[:_TABLES]:
-        there = sql.SQL(", ").join(
-            sql.SQL("EXISTS (SELECT 1 FROM {} WHERE {} = {})").format(
-                table_name(relation.name), sql.Identifier(column), sql.Literal(tenant)
-            )
-            for tenant in tenants
+    asked = [
+        _which_have_rows(relation, column, tenants)
+        for relation, column in list(direct_tenants(catalog, tenancy))[:_TABLES]
+    ]
+    with Wire(connection, WITHIN) as wire:
+        wire.prepare(())
+        answers = [row for said in wire.run([(statement,) for statement in asked]) for row in said[-1].rows]
+    return Counter(
+        tenant for answer in answers for tenant, holds in zip(tenants, answer, strict=True) if holds == "true"
+    )
+
+
+def _which_have_rows(relation: Relation, column: str, tenants: Sequence[str]) -> str:
+    there = sql.SQL(", ").join(
+        sql.SQL("(EXISTS (SELECT 1 FROM {} WHERE {} = {}))::text").format(
+            table_name(relation.name), sql.Identifier(column), sql.Literal(tenant)
         )
-        try:
-            with connection.transaction():
-                answer = connection.execute(sql.SQL("SELECT {}").format(there)).fetchone()
-        except psycopg.Error:
-            continue
-        found.update(tenant for tenant, holds in zip(tenants, answer or (), strict=False) if holds)
-    return found
+        for tenant in tenants
+    )
+    return sql.SQL("SELECT {}").format(there).as_string(None)
 
 
 def tenants_of_tables(

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
+import psycopg
+
 from tenantproof.channels import matrix as _filled  # noqa: F401  (importing it fills the catalogue)
 from tenantproof.channels.registry import CHANNELS
 from tenantproof.channels.stand import Stand
 from tenantproof.core.attempt import Attempt, Outcome
 from tenantproof.core.catalog import Relation
+from tenantproof.core.errors import TargetError
 from tenantproof.core.finding import Verdict
 from tenantproof.core.model import Command, Persona, QName
 from tenantproof.engine.bench import Bench, Ground
@@ -70,8 +73,14 @@ class Reader:
             if reason:
                 yield from (_untested(stand, reason) for stand in batch)
                 continue
-            bench = bench or Bench(self.wire, self.plan.identities[persona.name], Ground({}, {}, {}))
-            yield from self._ask(bench, batch)
+            try:
+                bench = bench or Bench(self.wire, self.plan.identities[persona.name], Ground({}, {}, {}))
+                cells = list(self._ask(bench, batch))
+            except (psycopg.OperationalError, TargetError):
+                if not self.wire.lost:
+                    raise
+                cells = [_untested(stand, self._over()) for stand in batch]
+            yield from cells
 
     def _stand(self, persona: Persona, relation: Relation) -> Stand:
         return self.plan.before(persona, relation, self.samples[relation.name].rows)
@@ -85,6 +94,8 @@ class Reader:
         return ""
 
     def _over(self) -> str:
+        if self.wire.lost:
+            return f"{OPEN}: the database went away in the middle of the run"
         if self.stop():
             return NOT_REACHED
         if perf_counter() - self.started > self.limits.seconds:

@@ -12,22 +12,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from time import perf_counter
 
+import psycopg
 from psycopg import sql
 
 from tenantproof.catalog.inference import infer_tenancy
 from tenantproof.catalog.introspection import introspect
-from tenantproof.core.attempt import Attempt, Form
 from tenantproof.core.catalog import Catalog
 from tenantproof.core.errors import NothingToCheck, ScenarioError
 from tenantproof.core.events import CellChecked, Event, FindingRaised, PhaseStarted, RunFinished
-from tenantproof.core.finding import CellResult, Verdict
+from tenantproof.core.finding import CellResult, Finding, Verdict
 from tenantproof.core.model import Command, Persona, PersonaKind, QName, Scenario, Tenancy
 from tenantproof.core.ports import Handle
 from tenantproof.core.report import Gap, Report, Timing
 from tenantproof.core.version import VERSION
 from tenantproof.core.world import Manifest, World
 from tenantproof.engine.acceptance import accept, ended, unmatched
-from tenantproof.engine.bench import Bench, Ground
 from tenantproof.engine.existing import remarks
 from tenantproof.engine.existing.accounts import Accounts
 from tenantproof.engine.existing.casting import Cast, choose, introduction
@@ -41,11 +40,12 @@ from tenantproof.engine.existing.reading import READ, Reader
 from tenantproof.engine.existing.samples import Sample, Sampler
 from tenantproof.engine.existing.scripts import Scripts
 from tenantproof.engine.existing.transaction import Connection, read_only
-from tenantproof.engine.existing.wording import NEEDS_WRITES
-from tenantproof.engine.findings import find, locator
+from tenantproof.engine.existing.wording import NEEDS_WRITES, OPEN
+from tenantproof.engine.findings import Locate, find, locator
 from tenantproof.engine.matrix import NOT_REACHED, WRITES, Judged
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.run import Clock, as_cell, in_words, unanswerable
+from tenantproof.engine.scripts import as_persona
 from tenantproof.engine.wire import WITHIN, Wire
 from tenantproof.identity.personas import personas as personas_of
 from tenantproof.identity.signing import Signer
@@ -119,10 +119,10 @@ def check_existing(
             scripts = Scripts(plan=plan, identities=identities, accounts=accounts)
             findings = [
                 masked(finding, judged, reader.asked, scripts, include_data=include_data)
-                for finding in find(wire, _naming_tenants(plan, judged), judged, locator(handle.sources))
+                for finding in _found(wire, _naming_tenants(plan, judged), judged, locator(handle.sources))
             ]
             clock.lap("findings")
-            statements = wire.counter.statements
+            statements, lost = wire.counter.statements, wire.lost
     findings = accept(findings, scenario.accepted, started_at.date())
     yield from (FindingRaised(finding) for finding in findings)
     report = Report(
@@ -138,7 +138,7 @@ def check_existing(
         relations={str(r.name): in_words(plan.tenancy_of(r.name)) for r in plan.relations},
         cells=tuple(results),
         findings=tuple(findings),
-        gaps=(*plan.gaps, *remarks.gaps(plan), *_cut(plan, samples, cells, bounds), *_lonely(cast)),
+        gaps=(*plan.gaps, *remarks.gaps(plan), *_cut(plan, samples, cells, bounds), *_lonely(cast), *_gone(lost)),
         statements=statements,
         interrupted=any(result.reason == NOT_REACHED for result in results),
     )
@@ -187,21 +187,11 @@ class _Membership:
         """Whether the persona sees a row of a tenant of theirs in any of a dozen tables."""
         identity = self._identities.of(persona, tenants)
         own = [tenants[name] for name in persona.tenants]
-        asked = [
-            Attempt(
-                relation=relation.name,
-                command=Command.SELECT,
-                channel=READ,
-                form=Form.COUNTED,
-                sql=_one_of(relation.name, column, own),
-                aim="see one row of the own tenant",
-            )
-            for relation, column in self._places
-        ]
+        becoming = as_persona(identity)
+        asked = [(*becoming, _one_of(relation.name, column, own)) for relation, column in self._places]
         with Wire(self._connection, WITHIN) as wire:
             wire.prepare(())
-            bench = Bench(wire, identity, Ground({}, {}, {}))
-            return any(outcome.observation.count for outcome in bench.read(asked))
+            return any(said[-1].rows for said in wire.run(asked) if len(said) > len(becoming))
 
 
 def _one_of(relation: QName, column: str, tenants: Sequence[str]) -> str:
@@ -235,6 +225,16 @@ def _plan(
 def _with_rows(plan: Plan, samples: Mapping[QName, Sample]) -> Plan:
     rows = {name: sample.rows for name, sample in samples.items()}
     return replace(plan, world=replace(plan.world, rows=rows))
+
+
+def _found(wire: Wire, plan: Plan, cells: Sequence[Judged], locate: Locate) -> list[Finding]:
+    """The findings; none where the server went away before their causes could be asked for: cells tell of leaks."""
+    try:
+        return find(wire, plan, cells, locate)
+    except psycopg.OperationalError:
+        if not wire.lost:
+            raise
+        return []
 
 
 def _naming_tenants(plan: Plan, cells: Sequence[Judged]) -> Plan:
@@ -299,6 +299,11 @@ def _lonely(cast: Cast) -> Iterator[Gap]:
             object="tenants",
             reason="no positive control: only one tenant has members, so members have nobody's rows to be kept from",
         )
+
+
+def _gone(lost: bool) -> Iterator[Gap]:
+    if lost:
+        yield Gap(object="the database", reason=f"{OPEN}: it went away in the middle of the run")
 
 
 def _about_claims(scenario: Scenario, accounts: Accounts) -> Iterator[str]:
