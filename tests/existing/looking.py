@@ -38,6 +38,15 @@ class Stranger:
             connection.execute(statement)
 
     @contextmanager
+    def during(self, change: str, undo: str) -> Iterator[None]:
+        """A change for a while."""
+        self.execute(change)
+        try:
+            yield
+        finally:
+            self.execute(undo)
+
+    @contextmanager
     def policy(self, relation: str, using: str) -> Iterator[None]:
         """Another expression for the one SELECT policy of a relation, for a while."""
         with psycopg.connect(self.handle.conninfo, autocommit=True) as connection:
@@ -47,11 +56,9 @@ class Stranger:
                 (relation,),
             ).fetchall()
         ((name, was),) = found
-        self.execute(f"alter policy {name} on {relation} using ({using})")
-        try:
+        policy = f"alter policy {name} on {relation} using"
+        with self.during(f"{policy} ({using})", f"{policy} ({was})"):
             yield
-        finally:
-            self.execute(f"alter policy {name} on {relation} using ({was})")
 
     def as_observer(self, user: str) -> Stranger:
         """The same, looked at by another role."""

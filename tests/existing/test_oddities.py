@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -18,6 +19,12 @@ from tenantproof.identity.signing import Signer
 
 SMALL_APP = ROOT / "tests" / "integration" / "small_app" / "app.tenancy.yaml"
 INVOICING = ROOT / "scenarios" / "invoicing_guc.tenancy.yaml"
+
+
+@pytest.fixture(scope="module")
+def invoicing() -> Iterator[Stranger]:
+    with stranger(INVOICING, seeded=True) as there:
+        yield there
 
 
 def test_without_members_there_is_nothing_to_check() -> None:
@@ -50,9 +57,12 @@ def test_one_tenant_has_nobody_to_be_kept_from_it() -> None:
     }
 
 
-def test_roles_that_nobody_has_are_untested() -> None:
-    with stranger(INVOICING, seeded=True) as invoicing:
-        invoicing.execute("update public.users set role = 'viewer' where role = 'accountant'")
+def test_roles_that_nobody_has_are_untested(invoicing: Stranger) -> None:
+    with invoicing.during(
+        "create schema kept; create table kept.roles as select id, role from public.users;"
+        "update public.users set role = 'viewer' where role = 'accountant'",
+        "update public.users u set role = k.role from kept.roles k where k.id = u.id; drop schema kept cascade",
+    ):
         report = invoicing.check()
 
     assert report.findings == ()
@@ -65,9 +75,12 @@ def test_roles_that_nobody_has_are_untested() -> None:
     assert exit_code(report, strict=True) == 4
 
 
-def test_members_whom_the_database_lets_see_nothing_prove_nothing() -> None:
-    with stranger(INVOICING, seeded=True) as invoicing:
-        invoicing.execute(_SHUT)
+def test_members_whom_the_database_lets_see_nothing_prove_nothing(invoicing: Stranger) -> None:
+    tables = ("tenants", "users", "customers", "invoices", "invoice_lines", "payments")
+    shut = "create policy shut on public.{0} as restrictive for select using (false)"
+    with invoicing.during(
+        ";".join(map(shut.format, tables)), ";".join(map("drop policy shut on public.{}".format, tables))
+    ):
         report = invoicing.check()
 
     members = [
@@ -79,27 +92,17 @@ def test_members_whom_the_database_lets_see_nothing_prove_nothing() -> None:
     assert exit_code(report) == 4
 
 
-_SHUT = """
-do $$ declare p record; begin
-  for p in select * from pg_policies where schemaname = 'public' and tablename <> 'tax_rates' loop
-    execute format('drop policy %I on public.%I', p.policyname, p.tablename);
-  end loop;
-end $$
-"""
-
-
 def test_an_observer_under_policies_is_refused(helpdesk: Stranger) -> None:
     with pytest.raises(TargetError, match=r"the role stray does not see every row"):
         helpdesk.as_observer("stray").check()
 
 
 def test_an_observer_who_may_not_become_the_role_is_told(helpdesk: Stranger) -> None:
-    helpdesk.execute("revoke desk_user from watcher")
-    try:
-        with pytest.raises(TargetError, match=r"nobody can become acme.manager: permission denied to set role"):
-            helpdesk.as_observer("watcher").check()
-    finally:
-        helpdesk.execute("grant desk_user to watcher")
+    with (
+        helpdesk.during("revoke desk_user from watcher", "grant desk_user to watcher"),
+        pytest.raises(TargetError, match=r"nobody can become acme.manager: permission denied to set role"),
+    ):
+        helpdesk.as_observer("watcher").check()
 
 
 def test_what_the_observer_may_not_read_is_open(helpdesk: Stranger) -> None:
@@ -184,12 +187,11 @@ def test_a_server_that_goes_away_ends_the_run_with_what_is_known(helpdesk: Stran
     assert exit_code(last.report) == 4
 
 
-def test_without_memberships_made_up_users_stand_in_real_tenants() -> None:
-    with stranger(INVOICING, seeded=True) as invoicing:
-        scenario = replace(invoicing.scenario, memberships=())
-        quiet = replace(invoicing, scenario=scenario).check()
-        with invoicing.policy("public.customers", "true"):
-            report = replace(invoicing, scenario=scenario).check()
+def test_without_memberships_made_up_users_stand_in_real_tenants(invoicing: Stranger) -> None:
+    scenario = replace(invoicing.scenario, memberships=())
+    quiet = replace(invoicing, scenario=scenario).check()
+    with invoicing.policy("public.customers", "true"):
+        report = replace(invoicing, scenario=scenario).check()
 
     assert quiet.findings == ()
     assert "the users are made up and only the tenants are real" in " ".join(quiet.notes)

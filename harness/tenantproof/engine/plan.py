@@ -31,9 +31,9 @@ class Plan:
     manifest: Manifest
     world: World
     identities: Mapping[str, Identity]
+    consulted: Mapping[QName, frozenset[QName]] = field(default_factory=dict)
     people: Mapping[str | None, frozenset[str]] = field(default_factory=dict)
     """User id -> ids of their tenants, of users who are no personas."""
-    consulted: Mapping[QName, frozenset[QName]] = field(default_factory=dict)
 
     @cached_property
     def oracle(self) -> Oracle:

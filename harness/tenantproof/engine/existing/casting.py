@@ -76,7 +76,7 @@ def _without_members(
     if not found:
         raise NothingToCheck("no table holds a row of any tenant: nothing to compare")
     ids = dict(zip((tenant.name for tenant in scenario.tenants), found, strict=False))
-    everybody = [who for who in personas(scenario, seed) if who.kind is not PersonaKind.DUAL]
+    everybody = personas(scenario, seed)
     there = tuple(who for who in everybody if set(who.tenants) <= ids.keys())
     return Cast(
         personas=there,
@@ -220,6 +220,9 @@ class _Casting:
                         "stands for it"
                     )
                 return persona
+        self._notes.append(
+            f"{wanted.name}: no user in this role sees a row of their tenant in a table that has it by column"
+        )
         return personas_[0]
 
     def _as(self, wanted: Persona, user: str, home: str | None, belongings: Sequence[Belonging]) -> Persona:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tenantproof.channels.stand import Stand
 from tenantproof.core.attempt import Form, Outcome
@@ -218,28 +218,45 @@ def _withheld(judged: Judged, seen: Mapping[tuple[QName, str], set[_Kind]]) -> t
 
 
 def _silent(cells: Sequence[Cell]) -> Mapping[str, str]:
-    """Members who see nothing of their tenants anywhere, and why their cells prove nothing."""
-    members: dict[str, bool] = {}
-    promised: set[str] = set()
+    """Members who see nothing that is theirs, and why their cells prove nothing.
+
+    Where they were promised rows of their tenant, it must be such a row; elsewhere a row of their own will do.
+    """
+    found: dict[str, _Control] = {}
     for cell in cells:
         judged = cell.judged
         persona, own = judged.stand.persona, judged.stand.own_tenants
-        if not persona.memberships:
-            continue
-        members.setdefault(persona.name, False)
-        lawful = [
-            row for row in judged.stand.rows_with(Command.SELECT, Stance.ALLOWED, Stance.REQUIRED) if row.tenant in own
-        ]
-        if lawful:
-            promised.add(persona.name)
-            members[persona.name] |= judged.judgement.reached > 0
-    return {
-        name: "no positive control: "
-        + (
-            "this member sees no row of their tenant anywhere, perhaps the database does not take them for a member"
-            if name in promised
-            else "their tenant has no rows that they might see"
+        if persona.memberships:
+            control = found.setdefault(persona.name, _Control())
+            reached = judged.judgement.reached > 0
+            for row in judged.stand.rows_with(Command.SELECT, Stance.ALLOWED, Stance.REQUIRED):
+                if row.tenant in own:
+                    required = judged.stand.stance(Command.SELECT, row) is Stance.REQUIRED
+                    control.add("promised" if required else "tenant", reached=reached)
+                elif row.owner is not None and row.owner == persona.user_id:
+                    control.add("own", reached=reached)
+    return {name: why for name, control in found.items() if (why := control.doubt())}
+
+
+@dataclass(slots=True)
+class _Control:
+    """Of which kinds rows are there that a member may see, and of which they saw any in the same relation."""
+
+    there: set[str] = field(default_factory=set)
+    seen: set[str] = field(default_factory=set)
+
+    def add(self, kind: str, *, reached: bool) -> None:
+        self.there.add(kind)
+        if reached:
+            self.seen.add(kind)
+
+    def doubt(self) -> str:
+        if not self.there:
+            return "no positive control: there are no rows that they might see"
+        enough = {"promised", "tenant"} if "promised" in self.there else {"promised", "tenant", "own"}
+        if self.seen & enough:
+            return ""
+        return (
+            "no positive control: this member sees no row of their tenant anywhere, perhaps the database does not take "
+            "them for a member"
         )
-        for name, reached in members.items()
-        if not reached
-    }
