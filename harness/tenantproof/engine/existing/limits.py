@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import perf_counter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,3 +19,15 @@ class Limits:
     statement_seconds: float = 5.0
     seconds: float = 300.0
     """For everything: an open transaction keeps VACUUM from cleaning up behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a run's time is over."""
+
+    limits: Limits
+    started: float = field(default_factory=perf_counter)
+
+    def over(self, share: float = 1.0) -> bool:
+        """Whether this share of the time is gone."""
+        return perf_counter() - self.started >= self.limits.seconds * share

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from time import perf_counter
 
 import psycopg
 
@@ -19,7 +18,7 @@ from tenantproof.core.finding import Verdict
 from tenantproof.core.model import Command, Persona, QName
 from tenantproof.engine.bench import Bench, Ground
 from tenantproof.engine.existing.judging import Cell, judge_part, judge_unreadable, judge_whole
-from tenantproof.engine.existing.limits import Limits
+from tenantproof.engine.existing.limits import Deadline
 from tenantproof.engine.existing.probes import Probe, probes
 from tenantproof.engine.existing.remarks import acting_outside
 from tenantproof.engine.existing.samples import Sample, Sampler
@@ -48,9 +47,8 @@ class Reader:
     plan: Plan
     samples: Mapping[QName, Sample]
     sampler: Sampler
-    limits: Limits
+    deadline: Deadline
     stop: Callable[[], bool]
-    started: float = field(default_factory=perf_counter)
     asked: dict[str, Probe] = field(default_factory=dict)
     _timeouts: Counter[QName] = field(default_factory=Counter)
     _searched_in_vain: Counter[QName] = field(default_factory=Counter)
@@ -98,8 +96,8 @@ class Reader:
             return f"{OPEN}: the database went away in the middle of the run"
         if self.stop():
             return NOT_REACHED
-        if perf_counter() - self.started > self.limits.seconds:
-            return f"{OPEN}: the time limit of the run, {self.limits.seconds:g} s, was over"
+        if self.deadline.over():
+            return f"{OPEN}: the time limit of the run, {self.deadline.limits.seconds:g} s, was over"
         return ""
 
     def _ask(self, bench: Bench, stands: Sequence[Stand]) -> Iterator[Cell]:
@@ -114,7 +112,7 @@ class Reader:
             elif sample.whole:
                 yield judge_whole(self.plan, stand, sample, answers[0][1])
             else:
-                cell = judge_part(self.plan, stand, sample, self.sampler, answers, self.limits.rows)
+                cell = judge_part(self.plan, stand, sample, self.sampler, answers, self.deadline.limits.rows)
                 yield cell if cell.cut or not self._given_up(stand.name) else replace(cell, cut=_IN_VAIN)
 
     def _count_timeouts(self, name: QName, answers: Sequence[tuple[Probe, Outcome]]) -> None:
@@ -133,7 +131,7 @@ class Reader:
         found = (
             [Probe(whole, whole.sql, whole.sql, decisive=True)]
             if sample.whole or sample.unreadable
-            else list(probes(stand, whole, sample.rows, self.limits.rows, self.plan.catalog))
+            else list(probes(stand, whole, sample.rows, self.deadline.limits.rows, self.plan.catalog))
         )
         if self._given_up(stand.name):
             found = [probe for probe in found if probe.decisive]

@@ -33,7 +33,7 @@ from tenantproof.engine.existing.casting import Cast, choose, introduction
 from tenantproof.engine.existing.hashes import short
 from tenantproof.engine.existing.identities import Identities
 from tenantproof.engine.existing.judging import Cell, with_controls
-from tenantproof.engine.existing.limits import Limits
+from tenantproof.engine.existing.limits import Deadline, Limits
 from tenantproof.engine.existing.masking import masked
 from tenantproof.engine.existing.presence import direct_tenants
 from tenantproof.engine.existing.reading import READ, Reader
@@ -78,6 +78,7 @@ def check_existing(
     to any tenant or no relation is in scope, TargetError where the observer cannot see or become what it must.
     """
     bounds = limits or Limits()
+    deadline = Deadline(bounds)
     started_at, clock = datetime.now(UTC), Clock()
     with read_only(handle.conninfo, bounds) as (connection, anybody):
         yield PhaseStarted("reading the catalog; in this database nothing is written")
@@ -107,10 +108,10 @@ def check_existing(
             yield PhaseStarted(
                 f"comparing what {len(plan.identities)} personas see in {len(plan.relations)} relations", may_end=True
             )
-            sampler = Sampler(wire, catalog, scenario, tenancy, bounds)
+            sampler = Sampler(wire, catalog, scenario, tenancy, deadline)
             samples = sampler.read(plan.relations, list(cast.tenant_ids.values()), cast.personas)
             plan = _with_rows(plan, samples)
-            reader = Reader(wire=wire, plan=plan, samples=samples, sampler=sampler, limits=bounds, stop=stop)
+            reader = Reader(wire=wire, plan=plan, samples=samples, sampler=sampler, deadline=deadline, stop=stop)
             cells, kept_back = with_controls([cell for who in cast.personas for cell in reader.read(who)])
             clock.lap(PHASE)
             results = list(_results(plan, cast, scenario, seed, cells))

@@ -13,9 +13,9 @@ from tenantproof.core.catalog import Catalog, Relation, RelationKind
 from tenantproof.core.errors import UsageError
 from tenantproof.core.model import Locator, Persona, QName, Scenario, Tenancy
 from tenantproof.core.world import Key, Row
-from tenantproof.engine.existing.limits import Limits
+from tenantproof.engine.existing.limits import Deadline
 from tenantproof.engine.existing.marks import mark_of
-from tenantproof.engine.existing.wording import told
+from tenantproof.engine.existing.wording import out_of_bounds, told
 from tenantproof.engine.scripts import Watch, as_observer, has_key_of
 from tenantproof.engine.wire import Wire
 from tenantproof.oracle.entitlement import predicates_of
@@ -24,6 +24,12 @@ from tenantproof.seeding.rowquery import row_query
 
 _SCENARIO_IS_WRONG = re.compile(r"^42(?!501)")
 """SQLSTATEs of an expression that does not fit; not 42501, which is the observer's want of privilege."""
+
+_PATIENCE = 2
+"""Timeouts of the observer after which no further kind of row is looked for in a relation."""
+
+_SHARE = 0.5
+"""Of the time of a run, for samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +58,10 @@ class Sampler:
         catalog: Catalog,
         scenario: Scenario,
         tenancy: Mapping[QName, Tenancy],
-        limits: Limits,
+        deadline: Deadline,
     ) -> None:
         self._wire, self._catalog, self._scenario = wire, catalog, scenario
-        self._tenancy, self._limits = tenancy, limits
+        self._tenancy, self._limits, self._deadline = tenancy, deadline.limits, deadline
 
     def read(
         self, relations: Sequence[Relation], tenants: Sequence[str], users: Sequence[Persona]
@@ -85,8 +91,15 @@ class Sampler:
 
     def _part(self, relation: Relation, tenants: Sequence[str], users: Sequence[Persona]) -> Sample:
         kinds = list(self._kinds(relation, tenants, users)) or [sql.SQL("true")]
-        answers = self._ask([self._query(relation, kind, self._limits.sample) for kind in kinds])
+        answers: list[Observation] = []
+        for kind in kinds:
+            late = sum(map(out_of_bounds, answers))
+            if late >= _PATIENCE or self._deadline.over(_SHARE):
+                break
+            answers.extend(self._ask([self._query(relation, kind, self._limits.sample)]))
         rows = self._rows(relation, answers)
+        if not answers:
+            return Sample(whole=False, unreadable="the time for samples was over", mark=mark_of(relation))
         refused = next((answer for answer in answers if answer.refused), None)
         unreadable = told(refused) if refused is not None and not rows else ""
         return Sample(rows=rows, whole=False, mark=mark_of(relation), unreadable=unreadable)
@@ -102,10 +115,10 @@ class Sampler:
             yield sql.SQL("{} IS NULL").format(place)
         if tenancy.owner is not None:
             place = self._expression(relation, tenancy.owner)
-            ids = [who.user_id for who in users if who.user_id is not None]
-            yield from (sql.SQL("{} = {}").format(place, sql.Literal(user)) for user in ids)
-            if ids and tenancy.tenant is None:
-                yield sql.SQL("{} NOT IN ({})").format(place, sql.SQL(", ").join(map(sql.Literal, ids)))
+            ids = sql.SQL(", ").join(sql.Literal(who.user_id) for who in users if who.user_id is not None)
+            yield sql.SQL("{} IN ({})").format(place, ids)
+            if tenancy.tenant is None:
+                yield sql.SQL("{} NOT IN ({})").format(place, ids)
         yield from (sql.SQL("({})").format(sql.SQL(text)) for text in predicates_of(self._scenario, relation.name))
 
     def _expression(self, relation: Relation, locator: Locator) -> sql.Composable:
