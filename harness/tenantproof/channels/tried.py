@@ -8,6 +8,9 @@ from tenantproof.core.report import Report
 SEARCHED = frozenset({"INTERFERENCE", "SIDE-EFFECT", "SEQ-GAP", "MEMBER-LIFE"})
 """What the search for interference finds; the matrix finds the rest of what SQL can show."""
 
+_READS_ONLY = "existing rows"
+"""The phase of a run that only read what was there (engine.existing)."""
+
 _REST = "rest"
 """The phase of a run that asked over HTTP."""
 
@@ -21,6 +24,8 @@ def was_tried(channel: str, report: Report) -> bool:
         return False
     if channel in REST_CHANNELS:
         return _REST in report.timing.phases
+    if _READS_ONLY in report.timing.phases:
+        return channel in ("READ", "OVER-BLOCKED")
     searched = report.search is not None and report.search.attempts > 0
     if channel in SEARCHED:
         return searched

@@ -32,6 +32,8 @@ class Plan:
     world: World
     identities: Mapping[str, Identity]
     consulted: Mapping[QName, frozenset[QName]] = field(default_factory=dict)
+    people: Mapping[str | None, frozenset[str]] = field(default_factory=dict)
+    """User id -> ids of their tenants, of users who are no personas."""
 
     @cached_property
     def oracle(self) -> Oracle:
@@ -42,7 +44,8 @@ class Plan:
             self.tenancy,
             ids,
             partitions,
-            people={
+            people=dict(self.people)
+            | {
                 who.user_id: frozenset(ids[name] for name in who.tenants if name in ids)
                 for who in self.manifest.personas
                 if who.user_id is not None

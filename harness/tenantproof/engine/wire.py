@@ -77,6 +77,11 @@ class Wire:
             self._demand(self._bracket.undo)
             self._pg.exit_pipeline_mode()
 
+    @property
+    def lost(self) -> bool:
+        """Whether the server is gone; whatever was not answered by then never will be."""
+        return bool(self._pg.status == pq.ConnStatus.BAD)
+
     def prepare(self, statements: Script) -> None:
         """Run set-up statements, then set the savepoint that every later script returns to.
 
