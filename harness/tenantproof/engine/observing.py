@@ -8,15 +8,17 @@ both share one transaction that is never committed: whatever ends the process, t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 
 import psycopg
 
-from tenantproof.core.ports import Handle, Writes
+from tenantproof.core.ports import Handle, Manners, Writes
+from tenantproof.engine.interference.arena import PREPARED
 from tenantproof.engine.wire import WITHIN, Wire
+from tenantproof.targets.reach import connect_as
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -28,8 +30,18 @@ BOUNDS = (
 """So that we wait for nobody for long, and a harness that hangs does not hold what it locked."""
 
 
+_UNSHIELDED = (
+    "others were connected, so sequences were not locked: numbers that were drawn for rows that are gone leave gaps"
+)
+
+
 class Observing(Protocol):
-    """How the observer reaches the database of one run.  `seeding` comes before `wire`, each once."""
+    """How the observer reaches the database of one run.  `seeding` comes before `wire`, each once.
+
+    `alone` tells whether locks may be taken for which others would have to wait.
+    """
+
+    alone: bool
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -55,7 +67,7 @@ def observing(handle: Handle) -> Iterator[Observing]:
     """The observer of a run, whose connections end with the block."""
     if handle.writes is Writes.ROLLBACK:
         with _one_transaction(handle.conninfo) as connection:
-            yield _InOneTransaction(connection)
+            yield _InOneTransaction(connection, handle.manners)
     else:
         yield _InTheOpen(handle.conninfo)
 
@@ -63,6 +75,7 @@ def observing(handle: Handle) -> Iterator[Observing]:
 class _InTheOpen:
     """Commits what is seeded."""
 
+    alone = True
     notes: tuple[str, ...] = ()
 
     def __init__(self, conninfo: str) -> None:
@@ -85,9 +98,10 @@ class _InOneTransaction:
 
     neighbours = None
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, manners: Manners | None) -> None:
         self._connection = connection
-        self.notes = tuple(_shielded(connection))
+        self.alone = manners is None or manners.alone
+        self.notes = tuple(_shielded(connection)) if self.alone else (_UNSHIELDED,)
 
     @contextmanager
     def seeding(self) -> Iterator[Connection]:
@@ -98,6 +112,8 @@ class _InOneTransaction:
         with Wire(self._connection, WITHIN) as wire:
             wire.prepare(())
             yield wire
+        with suppress(psycopg.Error):  # behind a pooler the session goes on without us
+            self._connection.execute(f"DEALLOCATE {PREPARED}")
 
 
 class _NeverCommitting(psycopg.Connection[tuple[Any, ...]]):
@@ -133,7 +149,7 @@ def _one_transaction(conninfo: str) -> Iterator[Connection]:
     REPEATABLE READ: what others commit meanwhile must not look like something that a persona did.  Nothing is set or
     prepared outside of the transaction, so that it works behind poolers.
     """
-    connection = _NeverCommitting.connect(conninfo, autocommit=True, prepare_threshold=None)
+    connection = connect_as(_NeverCommitting, conninfo)
     try:
         connection.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         connection.execute(BOUNDS)

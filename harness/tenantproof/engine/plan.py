@@ -32,6 +32,8 @@ class Plan:
     world: World
     identities: Mapping[str, Identity]
     consulted: Mapping[QName, frozenset[QName]] = field(default_factory=dict)
+    alone: bool = True
+    """Whether nobody else uses the database, who would have to wait for locks of ours."""
 
     @cached_property
     def oracle(self) -> Oracle:

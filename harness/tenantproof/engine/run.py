@@ -17,7 +17,7 @@ from tenantproof.core.errors import NothingToCheck, Problem, ScenarioError
 from tenantproof.core.events import CellChecked, Event, FindingRaised, PhaseStarted, RunFinished, Searching
 from tenantproof.core.finding import CellResult, Finding, Verdict
 from tenantproof.core.model import Command, Persona, QName, Scenario, ScopeKind, Tenancy
-from tenantproof.core.ports import Handle, Identity
+from tenantproof.core.ports import Handle, Identity, Traces
 from tenantproof.core.report import Gap, Report, Search, Timing
 from tenantproof.core.version import VERSION
 from tenantproof.core.world import Manifest
@@ -45,6 +45,8 @@ Connection = psycopg.Connection[tuple[object, ...]]
 _UNTIL_TIME_IS_UP = 1_000_000
 _SEARCH = "the search for interference"
 _CUT = "interrupted"
+_TELLING = 9
+"""Characters from which on an id is found in nobody else's row by chance."""
 
 
 @dataclass(slots=True)
@@ -84,7 +86,7 @@ def check(
     started_at, clock = datetime.now(UTC), Clock()
     with ExitStack() as stack:
         observer = stack.enter_context(observing(handle))
-        plan = yield from _prepared(observer, scenario, seed, signer, clock)
+        plan = yield from _prepared(observer, handle, scenario, seed, signer, clock)
         wire = stack.enter_context(observer.wire())
         ground = look(wire, plan)
         run = sweep(wire, plan, ground, plan.manifest.personas, stop)
@@ -178,7 +180,7 @@ def fuzz(
     started_at, clock = datetime.now(UTC), Clock()
     with ExitStack() as stack:
         observer = stack.enter_context(observing(handle))
-        plan = yield from _prepared(observer, scenario, seed, signer, clock)
+        plan = yield from _prepared(observer, handle, scenario, seed, signer, clock)
         wire = stack.enter_context(observer.wire())
         yield PhaseStarted("searching for interference")
         searched = None
@@ -221,7 +223,7 @@ def fuzz(
 def prepare(handle: Handle, scenario: Scenario, *, seed: int, signer: Signer) -> Plan:
     """Seed the database of *handle* and return what is known of it; raises what `check` raises."""
     with observing(handle) as observer:
-        going = _prepared(observer, scenario, seed, signer, Clock())
+        going = _prepared(observer, handle, scenario, seed, signer, Clock())
         while True:
             try:
                 next(going)
@@ -231,10 +233,11 @@ def prepare(handle: Handle, scenario: Scenario, *, seed: int, signer: Signer) ->
 
 
 def _prepared(
-    observer: Observing, scenario: Scenario, seed: int, signer: Signer, clock: Clock
+    observer: Observing, handle: Handle, scenario: Scenario, seed: int, signer: Signer, clock: Clock
 ) -> Generator[Event, None, Plan]:
     """Read the catalog, compare it with the scenario, seed."""
     with observer.seeding() as connection:
+        traces = handle.manners.traces if handle.manners is not None else Traces()
         yield PhaseStarted("reading the catalog")
         catalog = introspect(connection)
         problems = check_against_catalog(scenario, catalog)
@@ -246,7 +249,8 @@ def _prepared(
             raise ScenarioError(unanswered)
         clock.lap("catalog")
         yield PhaseStarted("seeding tenants, users and rows")
-        plan = _seed(connection, catalog, scenario, tenancy, seed, signer)
+        plan = _seed(connection, catalog, scenario, tenancy, seed, signer, handle.owned, observer.alone)
+        traces.marks |= marks_of(plan)
         if not plan.relations:
             raise NothingToCheck(f"no table or view in {', '.join(scenario.database.schemas)}: nothing to check")
         clock.lap("seed")
@@ -306,11 +310,22 @@ def _seed(
     tenancy: Mapping[QName, Tenancy],
     seed: int,
     signer: Signer,
+    owned: bool = True,
+    alone: bool = True,
 ) -> Plan:
     people = personas_of(scenario, seed)
     if not can_hold_dual(catalog, scenario):
         people = without_dual(people)
-    manifest = seed_world(connection, catalog=catalog, scenario=scenario, tenancy=tenancy, personas=people, seed=seed)
+    manifest = seed_world(
+        connection,
+        catalog=catalog,
+        scenario=scenario,
+        tenancy=tenancy,
+        personas=people,
+        seed=seed,
+        beside=not owned,
+        alone=alone,
+    )
     world = read_world(connection, catalog=catalog, scenario=scenario, tenancy=tenancy, manifest=manifest)
     connection.commit()
     identities = _identities(catalog, scenario, manifest, signer)
@@ -324,7 +339,16 @@ def _seed(
         world=world,
         identities=identities,
         consulted=consulted_by(catalog),
+        alone=alone,
     )
+
+
+def marks_of(plan: Plan) -> set[str]:
+    """The strings by which rows of a run are known as its own: canaries, and ids that nobody else has."""
+    users = {persona.user_id for persona in plan.manifest.personas if persona.user_id is not None}
+    declared = {tenant.id for tenant in plan.scenario.tenants}
+    ids = {*users, *plan.manifest.tenant_ids.values()} - declared
+    return {*plan.manifest.canaries.values(), *(one for one in ids if len(one) >= _TELLING)}
 
 
 def _may_be_anybody(connection: Connection) -> bool:

@@ -19,6 +19,7 @@ from tenantproof.core.catalog import Catalog, Column, RelationKind
 from tenantproof.core.model import QName
 from tenantproof.core.world import Unseeded
 from tenantproof.seeding.answers import Answer, refusal
+from tenantproof.seeding.cast import Cast
 from tenantproof.seeding.paths import fragment, insertion, table_name
 from tenantproof.seeding.plan import Plan, TablePlan
 from tenantproof.seeding.repair import Repairs
@@ -27,6 +28,8 @@ from tenantproof.seeding.solving import Solver
 from tenantproof.seeding.store import SeedRow, Store
 from tenantproof.seeding.trials import Court, can_be_tried, try_rows
 from tenantproof.seeding.variety import like, variants
+
+_STALE = "read: not refreshed, since others would have to wait for it: rows of this run are not in it"
 
 Solvers = Callable[[TablePlan], Solver]
 """Makes the solver of a table whose rows were refused."""
@@ -59,7 +62,7 @@ def load(plan: Plan, store: Store, builders: Mapping[QName, Builder], solvers: S
         fresh = [row for row in store.of(table.name) if not row.existing]
         numbered.append(table)
         if fresh and can_be_tried(table, court.bodies):
-            _set_sequences(connection, numbered)
+            _set_sequences(connection, numbered, court.cast)
             numbered.clear()
             surplus, said = try_rows(court, table, fresh)
             for row in surplus:
@@ -67,17 +70,25 @@ def load(plan: Plan, store: Store, builders: Mapping[QName, Builder], solvers: S
             dropped[table.name] += surplus
             refused += said
             connection.execute("SET LOCAL session_replication_role = replica")
-    _set_sequences(connection, numbered)
+    _set_sequences(connection, numbered, court.cast)
     connection.execute("SET LOCAL session_replication_role = origin")
     return _once([*_lost(plan, store, dropped, refused), *_worth_saying(refused, plan, store)])
 
 
-def refresh_views(connection: psycopg.Connection[Any], catalog: Catalog, schemas: Sequence[str]) -> list[Unseeded]:
-    """Refresh the materialized views in scope, each after those it reads."""
+def refresh_views(
+    connection: psycopg.Connection[Any], catalog: Catalog, schemas: Sequence[str], *, alone: bool = True
+) -> list[Unseeded]:
+    """Refresh the materialized views in scope, each after those it reads.
+
+    Unless we are *alone*: REFRESH locks out who reads the view until the transaction ends.
+    """
     views = [r for r in catalog.in_schemas(schemas) if r.kind is RelationKind.MATVIEW]
     names = {view.name for view in views}
     failed: list[Unseeded] = []
     for view in sorted(views, key=lambda view: (len(names & set(view.base_relations)), view.name)):
+        if not alone:
+            failed.append(Unseeded(relation=view.name, tenant=None, sqlstate="", message=_STALE))
+            continue
         try:
             with connection.transaction():
                 connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(table_name(view.name)))
@@ -232,7 +243,10 @@ def _once(found: Iterable[Unseeded]) -> list[Unseeded]:
     return list(dict.fromkeys(found))
 
 
-def _set_sequences(connection: psycopg.Connection[Any], tables: Sequence[TablePlan]) -> None:
+def _set_sequences(connection: psycopg.Connection[Any], tables: Sequence[TablePlan], cast: Cast) -> None:
+    """Not beside rows of others: our numbers are far from theirs, and setval would take their sequence back."""
+    if cast.beside:
+        return
     queries = [_setval(table, column) for table in tables for column in table.relation.columns if is_serial(column)]
     with connection.pipeline():
         for query in queries:
