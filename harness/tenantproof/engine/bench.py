@@ -40,6 +40,8 @@ class Bench:
         try:
             wire.restart(self._becoming)
         except psycopg.Error as error:
+            if wire.lost:
+                raise
             raise TargetError(
                 f"nobody can become {identity.persona.name}: {str(error).strip()}\n"
                 f"  the session sets the role {identity.role}"

@@ -31,6 +31,7 @@ from tenantproof.engine.observing import Observing, observing
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.suite import kept_suite
 from tenantproof.engine.ways import Found, Standing, Way
+from tenantproof.engine.wire import Wire
 from tenantproof.identity.personas import personas as personas_of
 from tenantproof.identity.personas import without_dual
 from tenantproof.identity.sessions import identify
@@ -45,6 +46,7 @@ Connection = psycopg.Connection[tuple[object, ...]]
 _UNTIL_TIME_IS_UP = 1_000_000
 _SEARCH = "the search for interference"
 _CUT = "interrupted"
+_LOST = "the database went away in the middle of the run: what follows is what was known by then"
 _TELLING = 9
 """Characters from which on an id is found in nobody else's row by chance."""
 
@@ -88,8 +90,9 @@ def check(
         observer = stack.enter_context(observing(handle))
         plan = yield from _prepared(observer, handle, scenario, seed, signer, clock)
         wire = stack.enter_context(observer.wire())
+        ended = _ended(stop, wire)
         ground = look(wire, plan)
-        run = sweep(wire, plan, ground, plan.manifest.personas, stop)
+        run = sweep(wire, plan, ground, plan.manifest.personas, ended)
         clock.lap("matrix")
         cells = [as_cell(plan, judged) for judged in run.cells]
         yield from (CellChecked(cell) for cell in cells)
@@ -98,14 +101,14 @@ def check(
         clock.lap("findings")
         statements = wire.counter.statements  # of the matrix: how often the search confirms depends on chance
         searched = None
-        if budget.attempts and not stop():
+        if budget.attempts and not ended():
             yield PhaseStarted(f"searching for interference: {budget.attempts:,} attempts")
             known = leaking(run.cells)
             searched = _searched(
-                search(wire, plan, budget, locate, known=known, conninfo=observer.neighbours, enough=stop)
+                search(wire, plan, budget, locate, known=known, conninfo=observer.neighbours, enough=ended), wire
             )
             clock.lap("search")
-        cut = tuple(_cut_short(budget, searched)) if stop() else ()
+        cut = tuple(_cut_short(budget, searched)) if ended() else ()
         standing = Standing(
             handle=handle,
             plan=plan,
@@ -116,18 +119,24 @@ def check(
             locate=locate,
             neighbours=observer.neighbours,
         )
-        further = yield from _by_other_ways(ways, standing, clock, stop)
+        further = yield from _by_other_ways(ways, standing, clock, ended)
         findings = [*findings, *(searched.findings if searched else ()), *further.findings]
         findings = _accepted(findings, scenario, started_at)
         yield from (FindingRaised(finding) for finding in findings)
+        trouble = _LOST if wire.lost else ""
     report = _report(handle, scenario, plan, cells, findings, seed, statements, searched)
     gaps = (*report.gaps, *cut, *further.gaps)
     interrupted = any(map(_is_cut, gaps)) or any(cell.reason == NOT_REACHED for cell in cells)
     timing = _timing(started_at, clock, run, searched)
-    report = replace(report, gaps=gaps, interrupted=interrupted, timing=timing, patches=tuple(patches))
+    report = replace(report, gaps=gaps, interrupted=interrupted, timing=timing, patches=tuple(patches), trouble=trouble)
     notes = (*report.notes, *observer.notes, *further.notes, *_responsibilities(report, scenario, started_at))
     kept = kept_suite(handle, plan, findings) if suite and not interrupted else None
     yield RunFinished(replace(report, notes=notes, suite=kept))
+
+
+def _ended(stop: Callable[[], bool], wire: Wire) -> Callable[[], bool]:
+    """Whether the run is to end: somebody said so, or the server is gone."""
+    return lambda: stop() or wire.lost
 
 
 def _cut_short(budget: Budget, searched: Searched | None) -> Iterator[Gap]:
@@ -261,9 +270,14 @@ def _prepared(
     return plan
 
 
-def _searched(going: Iterator[Search | Searched]) -> Searched:
-    """Run a search to its end."""
-    *_, last = going
+def _searched(going: Iterator[Search | Searched], wire: Wire) -> Searched | None:
+    """Run a search to its end; None where the server was gone before it began."""
+    try:
+        *_, last = going
+    except psycopg.OperationalError:
+        if not wire.lost:
+            raise
+        return None
     assert isinstance(last, Searched)
     return last
 

@@ -33,9 +33,10 @@ class ConnectionLost(psycopg.OperationalError):
 
 @dataclass(slots=True)
 class Counter:
-    """How many statements personas and observer have sent."""
+    """How many statements personas and observer have sent, and how often somebody waited for the answers."""
 
     statements: int = 0
+    round_trips: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,11 @@ class Wire:
             self._demand(self._bracket.undo)
             self._pg.exit_pipeline_mode()
 
+    @property
+    def lost(self) -> bool:
+        """Whether the server is gone; whatever was not answered by then never will be."""
+        return bool(self._pg.status == pq.ConnStatus.BAD)
+
     def prepare(self, statements: Script) -> None:
         """Run set-up statements, then set the savepoint that every later script returns to.
 
@@ -114,6 +120,7 @@ class Wire:
     def _receive_all(self, chunk: Sequence[Script]) -> list[tuple[Observation, ...]]:
         answers = [self._receive(script) for script in chunk]
         if chunk:
+            self.counter.round_trips += 1
             self._take_sync()
         return answers
 
@@ -148,6 +155,7 @@ class Wire:
             if result.status == pq.ExecStatus.FATAL_ERROR:
                 failure = failure or result
         self._take_sync()
+        self.counter.round_trips += 1
         self._notices.clear()  # of what the set-up did: the persona does not hear it
         if failure is not None:
             raise psycopg.errors.error_from_result(failure)

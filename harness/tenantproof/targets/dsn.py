@@ -21,6 +21,14 @@ from tenantproof.targets.reach import connect_or_explain, describe
 from tenantproof.targets.residue import Measure, Residue, compare, measure, wait_until_gone
 from tenantproof.targets.sources import read_migrations
 
+_KEEPALIVES = {
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+"""So that a server which fell silent (a cable, a firewall) is noticed within half a minute."""
+
 NAME = "tenantproof"
 """How the application_name of each session begins."""
 
@@ -80,7 +88,7 @@ def named(dsn: str, name: str) -> str:
     describe(dsn)
     if "replication" in conninfo_to_dict(dsn):
         raise TargetError("the DSN asks for a replication connection; leave `replication` out of it")
-    return make_conninfo(dsn, application_name=name)
+    return make_conninfo(dsn, **{**_KEEPALIVES, **conninfo_to_dict(dsn), "application_name": name})
 
 
 def require_host(conninfo: str, settings: TargetSettings) -> None:
@@ -152,7 +160,7 @@ def _told(residue: Residue, application: str, *, gone: bool) -> Aftermath:
 
 
 def measured(facts: Facts, settings: TargetSettings) -> tuple[list[QName], list[QName]]:
-    """The tables that are compared before and after; and those that are not: out of reach, or large and out of scope."""
+    """The tables that are compared before and after; and those that are not (out of reach, or large out of scope)."""
     tables = (*facts.tables, *facts.others)
     left_out = [
         table.name
