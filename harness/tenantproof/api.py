@@ -15,7 +15,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
@@ -34,6 +34,7 @@ from tenantproof.core.model import Acceptance, Platform, Scenario
 from tenantproof.core.ports import SILENT, Handle, Target, Writes
 from tenantproof.core.report import Gap, Report, Search
 from tenantproof.core.seeds import DEFAULT_SEED
+from tenantproof.core.settings import TargetSettings
 from tenantproof.drafting import Draft, make_draft
 from tenantproof.drafting.known import known_of
 from tenantproof.drafting.origin import origin_of
@@ -55,6 +56,7 @@ from tenantproof.scenario.accepting import require_term, with_acceptance
 from tenantproof.scenario.hints import hints_of
 from tenantproof.scenario.loading import scenario_in
 from tenantproof.scenario.undecided import require_decided
+from tenantproof.targets.canaries.cleaning import Cleaned
 from tenantproof.targets.choice import EMBEDDED, settings_for, theirs
 from tenantproof.targets.embedded import EmbeddedTarget
 from tenantproof.targets.live import read_only
@@ -368,6 +370,40 @@ def hints(scenario: str | PathLike[str], handle: Handle | None = None) -> tuple[
         return hints_of(declared, known_of(connection, declared))
 
 
+def clean(
+    target: str,
+    manifests: Sequence[str | PathLike[str]] = (),
+    *,
+    config: str | PathLike[str] | Config | None = None,
+) -> dict[Path, Cleaned]:
+    """Take away what runs with `writes="canary"` left in *target* when they were killed, by their manifests.
+
+    *manifests* are files; none: all in the current folder that are about that database.  What is gone already is no
+    error.  Raises UsageError for a manifest of another database, TargetError where the rows cannot be taken away.
+    """
+    from tenantproof.targets.canaries.manifest import left_by_others, read
+    from tenantproof.targets.dsn import NAME, named, require_host, undo
+    from tenantproof.targets.reach import place_of
+
+    settings = settings_for(target, *_configured(config))
+    conninfo = named(settings.dsn, f"{NAME} clean")
+    require_host(conninfo, settings)
+    place = place_of(conninfo)
+    paths = [Path(one) for one in manifests] or left_by_others(place)
+    for path in paths:
+        if (other := read(path).place) != place:
+            raise UsageError(f"{path} is about {other}, and {target} is {place}: nothing was done")
+    return {path: undo(conninfo, path) for path in paths}
+
+
+def _configured(
+    config: str | PathLike[str] | Config | None,
+) -> tuple[Mapping[str, object], Callable[[str], TargetSettings]]:
+    """The targets of a configuration, and how to get one of them."""
+    known = config if isinstance(config, Config) else read_config(Path(config) if config is not None else None)
+    return known.targets, known.target
+
+
 def _ways(via: Sequence[str], api_url: str | None, api_key: str | None) -> tuple[Way, ...]:
     """The ways in that were named.  Raises UsageError for one that nobody knows, and for an API without its way."""
     for name in via:
@@ -498,8 +534,7 @@ def _target(
     for given, option in ((patches, "--patch"), (keep, "--keep")):
         if given:
             raise UsageError(f"{option} is for databases that tenantproof makes itself, not for --target {target}")
-    known = config if isinstance(config, Config) else read_config(Path(config) if config is not None else None)
-    return theirs(settings_for(target, known.targets, known.target), scenario, writes=writes, say=say)
+    return theirs(settings_for(target, *_configured(config)), scenario, writes=writes, say=say)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from tenantproof.core.model import Persona
@@ -63,6 +64,10 @@ class Manners:
     alone: bool
     """Whether locks that others would wait for may be taken, as nobody else is there."""
     connections: int = 2
+    place: str = ""
+    """host:port/database."""
+    manifest: Path | None = None
+    """The file that must say which rows are the run's before any is committed; None where none ever is."""
     traces: Traces = field(default_factory=Traces)
     after: Callable[[], Aftermath] = field(default=Aftermath, repr=False)
     """Looks, once the run has let go of the database, whether anything stayed."""

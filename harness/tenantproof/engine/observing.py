@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
@@ -18,9 +19,13 @@ import psycopg
 from tenantproof.core.ports import Handle, Manners, Writes
 from tenantproof.engine.interference.arena import PREPARED
 from tenantproof.engine.wire import WITHIN, Wire
-from tenantproof.targets.reach import connect_as
+from tenantproof.targets.canaries.manifest import Manifest, with_rows, write
+from tenantproof.targets.canaries.own_rows import known_before, own_rows
+from tenantproof.targets.reach import connect_as, connect_or_explain
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+_ASK_DEFERRED = ("SAVEPOINT asked", "SET CONSTRAINTS ALL IMMEDIATE", "ROLLBACK TO SAVEPOINT asked")
 
 BOUNDS = (
     "SELECT pg_catalog.set_config('statement_timeout', '30s', true),"
@@ -65,7 +70,9 @@ class Observing(Protocol):
 @contextmanager
 def observing(handle: Handle) -> Iterator[Observing]:
     """The observer of a run, whose connections end with the block."""
-    if handle.writes is Writes.ROLLBACK:
+    if handle.writes is Writes.CANARY and handle.manners is not None and handle.manners.manifest is not None:
+        yield _WrittenDown(handle.conninfo, handle.manners, handle.manners.manifest)
+    elif handle.writes is Writes.ROLLBACK:
         with _one_transaction(handle.conninfo) as connection:
             yield _InOneTransaction(connection, handle.manners)
     else:
@@ -90,6 +97,36 @@ class _InTheOpen:
         assert self.neighbours is not None
         with psycopg.connect(self.neighbours, autocommit=True) as connection, Wire(connection) as wire:
             wire.prepare(())
+            yield wire
+
+
+class _WrittenDown:
+    """Commits the seeded rows, once a manifest on the disk says which they are."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, conninfo: str, manners: Manners, path: Path) -> None:
+        self.alone = False
+        self.neighbours: str | None = conninfo if manners.connections > 1 else None
+        self._conninfo, self._manners, self._path = conninfo, manners, path
+
+    @contextmanager
+    def seeding(self) -> Iterator[Connection]:
+        begun = Manifest(run=self._manners.run, place=self._manners.place)
+        write(self._path, begun)
+        with _one_transaction(self._conninfo) as connection:
+            yield connection
+            rows = own_rows(connection)
+            with connect_or_explain(self._conninfo) as another:
+                before = known_before(another, rows)
+            write(self._path, with_rows(begun, rows, before, self._manners.traces.marks))
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def wire(self) -> Iterator[Wire]:
+        connection = connect_or_explain(self._conninfo)
+        with connection, Wire(connection) as wire:
+            wire.prepare((BOUNDS,))
             yield wire
 
 
@@ -120,9 +157,13 @@ class _NeverCommitting(psycopg.Connection[tuple[Any, ...]]):
     """A connection whose commit and rollback stay inside its one transaction."""
 
     def commit(self) -> None:
-        """Keep what was done so far; the transaction stays open."""
-        self.execute("RELEASE SAVEPOINT kept")
-        self.execute("SAVEPOINT kept")
+        """Keep what was done so far; the transaction stays open.
+
+        Deferred constraints are asked as COMMIT would, and go back to waiting.  Raises psycopg.Error where one fails.
+        """
+        with self.pipeline():
+            for statement in (*_ASK_DEFERRED, "RELEASE SAVEPOINT kept", "SAVEPOINT kept"):
+                self.execute(statement)
 
     def rollback(self) -> None:
         """Go back to what was kept."""
@@ -151,9 +192,11 @@ def _one_transaction(conninfo: str) -> Iterator[Connection]:
     """
     connection = connect_as(_NeverCommitting, conninfo)
     try:
-        connection.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        connection.execute(BOUNDS)
-        connection.execute("SAVEPOINT kept")
+        with connection.pipeline():
+            connection.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            connection.execute(BOUNDS)
+            connection.execute("SELECT pg_catalog.pg_current_xact_id()")  # rows of ours are known by it
+            connection.execute("SAVEPOINT kept")
         yield connection
     finally:
         connection.close()  # without a word to the server, which then rolls back: the same as after kill -9

@@ -6,18 +6,23 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tenantproof.core.errors import TargetError, TenantproofError, UsageError
 from tenantproof.core.model import QName, Scenario
 from tenantproof.core.ports import SILENT, Aftermath, Handle, Manners, Source, Traces, Writes
 from tenantproof.core.settings import Sequences, TargetSettings
+from tenantproof.targets.canaries.cleaning import Cleaned, clean
+from tenantproof.targets.canaries.manifest import left_by_others, path_of, read
 from tenantproof.targets.facts import Facts, read_facts
 from tenantproof.targets.guard import refusals, remarks
 from tenantproof.targets.live import read_only
-from tenantproof.targets.reach import connect_or_explain, describe
+from tenantproof.targets.reach import connect_or_explain, describe, place_of
 from tenantproof.targets.residue import Measure, Residue, compare, measure, wait_until_gone
 from tenantproof.targets.sources import read_migrations
 
@@ -55,6 +60,8 @@ class DsnTarget:
         conninfo = named(self._settings.dsn, f"{NAME}/{run}")
         place = describe(conninfo)
         require_host(conninfo, self._settings)
+        manifest = path_of(run).absolute() if self._writes is Writes.CANARY else None
+        require_cleaned(conninfo, self._settings)
         with read_only(conninfo) as connection:
             facts = read_facts(connection, schemas=self._scenario.database.schemas, roles=roles_of(self._scenario))
             require_safe(facts, self._settings, self._writes, place)
@@ -66,7 +73,8 @@ class DsnTarget:
         traces = Traces()
         alone = is_alone(facts, self._settings)
         self._say(f"{place} is PostgreSQL {facts.version}; the run is {NAME}/{run}, --writes {self._writes}")
-        yield Handle(
+        after = partial(after_the_run, conninfo, f"{NAME}/{run}", before, traces, manifest)
+        handle = Handle(
             conninfo=conninfo,
             label=f"{place}, PostgreSQL {facts.version}, --writes {self._writes}",
             server_version=facts.version,
@@ -77,10 +85,17 @@ class DsnTarget:
                 run=run,
                 alone=alone,
                 connections=self._settings.connections,
+                place=place_of(conninfo),
+                manifest=manifest,
                 traces=traces,
-                after=partial(after_the_run, conninfo, f"{NAME}/{run}", before, traces),
+                after=after,
             ),
         )
+        try:
+            yield handle
+        finally:
+            if manifest is not None and manifest.exists():  # the run ended early
+                self._say(after().trouble or f"the rows of {NAME}/{run} were taken away")
 
 
 def named(dsn: str, name: str) -> str:
@@ -127,20 +142,54 @@ def is_alone(facts: Facts, settings: TargetSettings) -> bool:
     return settings.sequences is Sequences.HOLD
 
 
-def after_the_run(conninfo: str, application: str, before: Measure | None, traces: Traces) -> Aftermath:
-    """Look whether anything stayed."""
+def require_cleaned(conninfo: str, settings: TargetSettings) -> None:
+    """Raise TargetError where an earlier run was killed before it could take its rows away."""
+    left = left_by_others(place_of(conninfo))
+    if left:
+        raise TargetError(
+            f"{settings.shown} still holds rows of a run that was killed: {', '.join(map(str, left))}\n"
+            f"  to do: tenantproof clean --target {_as_given(settings)}"
+        )
+
+
+def _as_given(settings: TargetSettings) -> str:
+    return "DSN" if settings.dsn == settings.shown or " " in settings.shown else settings.shown
+
+
+def after_the_run(
+    conninfo: str, application: str, before: Measure | None, traces: Traces, manifest: Path | None
+) -> Aftermath:
+    """Take away what was committed, and look whether anything stayed."""
     if before is None:
         return Aftermath()
     looking = named(conninfo, f"{NAME} residue")
     try:
         with connect_or_explain(looking) as connection:
             gone = wait_until_gone(connection, application)
+        cleaned = undo(looking, manifest) if manifest is not None and manifest.exists() else None
         with read_only(looking) as connection:
             after = measure(connection, list(before.tables))
             residue = compare(connection, before, after, traces.marks)
     except TargetError as error:
         return Aftermath(trouble=f"nobody could look whether anything stayed behind: {error}")
-    return _told(residue, application, gone=gone)
+    told = _told(residue, application, gone=gone)
+    if cleaned is None or not cleaned.left:
+        return told
+    return replace(told, trouble="; ".join(filter(None, (f"it stays there: {', '.join(cleaned.left)}", told.trouble))))
+
+
+def undo(conninfo: str, path: Path) -> Cleaned:
+    """Take away the rows of a manifest, and the manifest unless marked rows are left.  Raises TargetError."""
+    manifest = read(path)
+    try:
+        with connect_or_explain(conninfo) as connection:
+            cleaned = clean(connection, manifest)
+    except psycopg.Error as error:
+        said = error.diag.message_primary or type(error).__name__
+        raise TargetError(f"the rows of {path} could not be taken away: {said}") from None
+    if not cleaned.marked:
+        path.unlink(missing_ok=True)
+    return cleaned
 
 
 def _told(residue: Residue, application: str, *, gone: bool) -> Aftermath:

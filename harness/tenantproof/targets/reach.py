@@ -131,6 +131,11 @@ def describe(conninfo: str) -> str:
     return f"{user}{parts.get('host') or parts.get('hostaddr') or 'localhost'}{port}/{parts.get('dbname') or ''}"
 
 
+def place_of(conninfo: str) -> str:
+    """host:port/dbname of a DSN: which database it is, whoever connects.  Raises TargetError for what is no DSN."""
+    return describe(conninfo).rpartition("@")[2]
+
+
 def _bounded(conninfo: str) -> str:
     known = conninfo_to_dict(conninfo)
     return conninfo if "connect_timeout" in known else make_conninfo(conninfo, connect_timeout=CONNECT_SECONDS)

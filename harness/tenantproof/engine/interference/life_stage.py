@@ -373,7 +373,7 @@ class Neighbour:
     """Another session in the middle of a transaction: uncommitted rows of a tenant, always rolled back."""
 
     def __init__(self, conninfo: str, plan: Plan) -> None:
-        self._connection = psycopg.connect(conninfo)
+        self._connection = psycopg.connect(conninfo, prepare_threshold=None)
         self._drafts = plan.manifest.drafts
         self._ids = plan.manifest.tenant_ids
 
