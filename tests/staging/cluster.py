@@ -38,6 +38,7 @@ class Cluster:
     programs: Programs
     port: int
     password: str
+    options: str
 
     def dsn(self, user: str = OWNER, *, port: int | None = None, password: str | None = None) -> str:
         return f"postgresql://{user}:{password or self.password}@127.0.0.1:{port or self.port}/app"
@@ -50,6 +51,10 @@ class Cluster:
         text = self.programs.run("pg_dump", self.dsn("root_of_all"))
         return "\n".join(line for line in text.splitlines() if "restrict" not in line)
 
+    def start(self) -> None:
+        data, log = self.home / "data", self.home / "log"
+        self.programs.run("pg_ctl", "start", "-D", data, "-w", "-l", log, "-o", self.options)
+
     def stop(self, mode: str = "immediate") -> None:
         self.programs.run("pg_ctl", "stop", "-D", self.home / "data", "-m", mode, "-w")
 
@@ -61,9 +66,11 @@ def cluster(settings: str = "") -> Iterator[Cluster]:
     home = Path(tempfile.mkdtemp(prefix="tenantproof-staging-"))
     home.chmod(0o755)
     programs.give(home)
-    made = Cluster(home=home, programs=programs, port=free_port(), password=secrets.token_hex(12))
+    port = free_port()
+    options = f"-p {port} -k {home} -c listen_addresses=127.0.0.1 -c fsync=off {settings}"
+    made = Cluster(home=home, programs=programs, port=port, password=secrets.token_hex(12), options=options)
     try:
-        _start(made, settings)
+        _make(made)
         yield made
     finally:
         kill_servers(home / "data")
@@ -76,15 +83,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _start(made: Cluster, settings: str) -> None:
+def _make(made: Cluster) -> None:
     secret = made.home / "secret"
     secret.write_text(made.password)
     made.programs.give(secret)
     run = made.programs.run
     run("initdb", "-D", made.home / "data", "-U", "root_of_all", "-A", "scram-sha-256", "--pwfile", secret, "--no-sync",
         "-E", "UTF8", "--locale=C")  # fmt: skip
-    options = f"-p {made.port} -k {made.home} -c listen_addresses=127.0.0.1 -c fsync=off {settings}"
-    run("pg_ctl", "start", "-D", made.home / "data", "-w", "-l", made.home / "log", "-o", options)
+    made.start()
     with psycopg.connect(make_conninfo(made.dsn("root_of_all"), dbname="postgres"), autocommit=True) as connection:
         connection.execute(f"create role {OWNER} login bypassrls createrole password '{made.password}'")
         connection.execute(f"grant set on parameter session_replication_role to {OWNER}")
