@@ -131,7 +131,7 @@ def command(
             stop=lambda: interruption.asked,
             listen=listen,
             say=SILENT if quiet and not keep else narrate,
-            then=lambda handle, _report: doubts.extend(hints(scenario, handle)),
+            then=lambda handle, report: doubts.extend(() if report.trouble else hints(scenario, handle)),
         )
     for doubt in doubts if strict or not quiet else ():
         click.echo(doubt.render(), err=True)

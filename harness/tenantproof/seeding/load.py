@@ -29,7 +29,7 @@ from tenantproof.seeding.store import SeedRow, Store
 from tenantproof.seeding.trials import Court, can_be_tried, try_rows
 from tenantproof.seeding.variety import like, variants
 
-_STALE = "read: not refreshed, since others would have to wait for it: rows of this run are not in it"
+_STALE = "not refreshed, since others would have to wait for it: rows of this run are not in it"
 
 Solvers = Callable[[TablePlan], Solver]
 """Makes the solver of a table whose rows were refused."""
@@ -87,7 +87,11 @@ def refresh_views(
     failed: list[Unseeded] = []
     for view in sorted(views, key=lambda view: (len(names & set(view.base_relations)), view.name)):
         if not alone:
-            failed.append(Unseeded(relation=view.name, tenant=None, sqlstate="", message=_STALE))
+            found = connection.execute(
+                sql.SQL("SELECT EXISTS (SELECT FROM {})").format(table_name(view.name))
+            ).fetchone()
+            message = f"read: {_STALE}" if found and found[0] else f"{_STALE}, and it has none"
+            failed.append(Unseeded(relation=view.name, tenant=None, sqlstate="", message=message))
             continue
         try:
             with connection.transaction():

@@ -79,7 +79,7 @@ def compare(connection: psycopg.Connection[Any], before: Measure, after: Measure
         if count:
             ours.append(f"{count} row{'' if count == 1 else 's'} in {name}")
         else:
-            others.append(f"rows of {name} were changed by others meanwhile")
+            others.append(f"rows of {name} were changed")
     others += _beside_rows(before, after)
     return Residue(
         ours=tuple(ours),
@@ -134,4 +134,4 @@ def _beside_rows(before: Measure, after: Measure) -> Iterator[str]:
     if before.prepared != after.prepared:
         yield f"prepared transactions came or went: {', '.join(sorted(set(before.prepared) ^ set(after.prepared)))}"
     if before.schema != after.schema:
-        yield "the schema (a table, policy, trigger or function) was changed meanwhile"
+        yield "the schema (a table, policy, trigger or function) was changed"
