@@ -39,6 +39,7 @@ class Bench:
         self._ground = ground
         try:
             wire.restart(self._becoming)
+            wire.settle()
         except psycopg.Error as error:
             if wire.lost:
                 raise

@@ -61,12 +61,14 @@ class Wire:
         self._pg = connection.pgconn
         self._bracket = bracket
         self._notices: list[str] = []
+        self._unread: list[int] = []
         self._pg.notice_handler = self._notice
         self.counter = Counter()
 
     def __enter__(self) -> Wire:
         self._pg.enter_pipeline_mode()
-        self._demand(self._bracket.begin)
+        self._set_up(self._bracket.begin)
+        self.settle()
         return self
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
@@ -75,7 +77,8 @@ class Wire:
             # would try to roll back in the middle of the pipeline and say on stderr that it could not.
             self._pg.finish()
         elif self._pg.status == pq.ConnStatus.OK:
-            self._demand(self._bracket.undo)
+            self._set_up(self._bracket.undo)
+            self.settle()
             self._pg.exit_pipeline_mode()
 
     @property
@@ -86,15 +89,22 @@ class Wire:
     def prepare(self, statements: Script) -> None:
         """Run set-up statements, then set the savepoint that every later script returns to.
 
-        Raises psycopg.Error where one of them fails: set-up is ours, a failure here is no answer.
+        Nobody waits for the server: over a slow line that would cost more than all the rest.  Where one of them fails,
+        the next `run` or `settle` raises psycopg.Error: set-up is ours, a failure there is no answer.
         """
-        self._demand((*statements, "SAVEPOINT attempt"))
+        self._set_up((*statements, "SAVEPOINT attempt"))
 
     def restart(self, statements: Script) -> None:
         """Undo everything and begin anew with these set-up statements."""
-        self._demand(self._bracket.undo)
-        self._demand(self._bracket.begin)
+        self._set_up(self._bracket.undo)
+        self._set_up(self._bracket.begin)
         self.prepare(statements)
+
+    def settle(self) -> None:
+        """Wait until all set-up was done.  Raises psycopg.Error for the first of it that failed."""
+        failure = self._read_set_up()
+        if failure is not None:
+            raise psycopg.errors.error_from_result(failure)
 
     def run(self, scripts: Sequence[Script]) -> list[tuple[Observation, ...]]:
         """Run each script from the savepoint's state and undo it.
@@ -107,8 +117,22 @@ class Wire:
         for sent, read in zip_longest(chunks, [(), *chunks], fillvalue=()):
             # One chunk ahead: the server works on it while the answers to the one before are read.
             self._send_all(sent)
+            if self._unread:
+                self._after_set_up(sent)
             answers.extend(self._receive_all(read))
         return answers
+
+    def _after_set_up(self, sent: Sequence[Script]) -> None:
+        """Read what set-up came to, which lies before the answers to what was just sent."""
+        failure = self._read_set_up()
+        if failure is None:
+            return
+        for _ in range(sum(map(len, sent)) + 2 * len(sent) + bool(sent)):  # answers, syncs and undos, one last sync
+            self._await()
+            if (result := self._pg.get_result()) is not None and result.status != pq.ExecStatus.PIPELINE_SYNC:
+                self._end_of_result()
+        self._notices.clear()
+        raise psycopg.errors.error_from_result(failure)
 
     def _send_all(self, chunk: Sequence[Script]) -> None:
         if chunk:
@@ -144,21 +168,28 @@ class Wire:
             raise psycopg.OperationalError(undone.get_error_message())
         return tuple(observations)
 
-    def _demand(self, statements: Script) -> None:
+    def _set_up(self, statements: Script) -> None:
         for statement in statements:
             self._pg.send_query_params(statement.encode(), None)
         self._pg.pipeline_sync()
         self._flush()
+        self._unread.append(len(statements))
+        if len(self._unread) > _CHUNK:
+            self.settle()
+
+    def _read_set_up(self) -> pq.abc.PGresult | None:
+        """The first failure among what set-up came to."""
         failure: pq.abc.PGresult | None = None
-        for _ in statements:
-            result = self._take_result()
-            if result.status == pq.ExecStatus.FATAL_ERROR:
-                failure = failure or result
-        self._take_sync()
-        self.counter.round_trips += 1
+        unread, self._unread = self._unread, []
+        for statements in unread:
+            for _ in range(statements):
+                result = self._take_result()
+                if result.status == pq.ExecStatus.FATAL_ERROR:
+                    failure = failure or result
+            self._take_sync()
+        self.counter.round_trips += bool(unread)
         self._notices.clear()  # of what the set-up did: the persona does not hear it
-        if failure is not None:
-            raise psycopg.errors.error_from_result(failure)
+        return failure
 
     def _take_result(self) -> pq.abc.PGresult:
         self._await()

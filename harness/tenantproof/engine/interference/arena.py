@@ -150,6 +150,7 @@ class Arena:
         self.persona, self.worlds, self.tally = border.persona, tuple(worlds), tally
         self._names = {oid: name for name, oid in scene.oids.items()}
         self._memberships = scene.memberships
+        self._proven = False
         self._becoming = (*as_persona(scene.plan.identities[self.persona.name]), _TIMEOUTS)
         self._counted: dict[str, int] = {}
         self._hangs = {name: relation_parents(relation) for name, relation in scene.facts.relations.items()}
@@ -222,6 +223,9 @@ class Arena:
     def _begin(self) -> None:
         try:
             self._wire.restart(self._world_1)
+            if not self._proven:
+                self._wire.settle()
+                self._proven = True
         except psycopg.Error as error:
             raise TargetError(f"nobody can become {self.persona.name}: {str(error).strip()}") from error
 

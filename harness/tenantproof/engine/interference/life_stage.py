@@ -112,6 +112,7 @@ class Stage:
             return None
         try:
             self._wire.prepare((*step.statements, _MARK))
+            self._wire.settle()
         except psycopg.Error:
             self._wire.prepare((_BACK,))
             return None
