@@ -511,7 +511,12 @@ def _looked_after(handle: Handle, report: Report) -> Report:
     found = handle.manners.after()
     trouble = "; ".join(filter(None, (report.trouble, found.trouble)))
     round_trips = handle.manners.traces.round_trips
-    notes = (*((trouble,) if trouble else ()), *report.notes, *found.notes)
+    connections = handle.manners.traces.connections
+    waited = (
+        f"{round_trips:,} round trips of {handle.manners.round_trip * 1000:.1f} ms over "
+        f"{connections} connection{'' if connections == 1 else 's'}"
+    )
+    notes = (*((trouble,) if trouble else ()), *report.notes, *((waited,) if connections else ()), *found.notes)
     return replace(report, notes=notes, trouble=trouble, round_trips=round_trips)
 
 

@@ -38,7 +38,7 @@ class Config:
             expect_host=values.get("expect_host"),
             allow_triggers=tuple(values.get("allow_triggers", ())),
             sequences=Sequences(values.get("sequences", Sequences.AUTO)),
-            **{key: values[key] for key in ("connections", "largest") if key in values},
+            **{key: values[key] for key in ("connections", "largest", "search_seconds") if key in values},
         )
 
 
@@ -110,6 +110,7 @@ _KEYS: Mapping[str, Callable[[object], str]] = {
     "allow_triggers": _texts,
     "connections": _number,
     "largest": _number,
+    "search_seconds": _number,
     "sequences": _one_of(*Sequences),
 }
 """Key of a target -> says what was expected, or '' where the value is that."""

@@ -39,8 +39,6 @@ class Traces:
 
     marks: set[str] = field(default_factory=set)
     """Strings by which a row is known as the run's: canaries, ids of its tenants and users."""
-    backends: set[int] = field(default_factory=set)
-    """The server's processes that worked for it."""
     round_trips: int = 0
     """How often it waited for an answer."""
     connections: int = 0
@@ -68,6 +66,10 @@ class Manners:
     """host:port/database."""
     manifest: Path | None = None
     """The file that must say which rows are the run's before any is committed; None where none ever is."""
+    round_trip: float = 0.0
+    """Seconds that it takes to ask the server and hear from it."""
+    search_seconds: int = 8
+    """How long the search may wait for a slow line."""
     traces: Traces = field(default_factory=Traces)
     after: Callable[[], Aftermath] = field(default=Aftermath, repr=False)
     """Looks, once the run has let go of the database, whether anything stayed."""

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import psycopg
 
-from tenantproof.core.ports import Handle, Manners, Writes
+from tenantproof.core.ports import Handle, Manners, Traces, Writes
 from tenantproof.engine.interference.arena import PREPARED
 from tenantproof.engine.wire import WITHIN, Wire
 from tenantproof.targets.canaries.manifest import Manifest, with_rows, write
@@ -121,13 +121,20 @@ class _WrittenDown:
                 before = known_before(another, rows)
             write(self._path, with_rows(begun, rows, before, self._manners.traces.marks))
             connection.execute("COMMIT")
+            self._manners.traces.round_trips += connection.round_trips
+            self._manners.traces.connections += 2
 
     @contextmanager
     def wire(self) -> Iterator[Wire]:
         connection = connect_or_explain(self._conninfo)
+        traces = self._manners.traces
         with connection, Wire(connection) as wire:
             wire.prepare((BOUNDS,))
-            yield wire
+            try:
+                yield wire
+            finally:
+                traces.round_trips += wire.counter.round_trips
+                traces.connections += 1
 
 
 class _InOneTransaction:
@@ -135,8 +142,9 @@ class _InOneTransaction:
 
     neighbours = None
 
-    def __init__(self, connection: Connection, manners: Manners | None) -> None:
+    def __init__(self, connection: _NeverCommitting, manners: Manners | None) -> None:
         self._connection = connection
+        self._traces = manners.traces if manners is not None else Traces()
         self.alone = manners is None or manners.alone
         self.notes = tuple(_shielded(connection)) if self.alone else (_UNSHIELDED,)
 
@@ -148,13 +156,23 @@ class _InOneTransaction:
     def wire(self) -> Iterator[Wire]:
         with Wire(self._connection, WITHIN) as wire:
             wire.prepare(())
-            yield wire
+            try:
+                yield wire
+            finally:
+                self._traces.round_trips += wire.counter.round_trips + self._connection.round_trips
+                self._traces.connections += 1
         with suppress(psycopg.Error):  # behind a pooler the session goes on without us
             self._connection.execute(f"DEALLOCATE {PREPARED}")
 
 
 class _NeverCommitting(psycopg.Connection[tuple[Any, ...]]):
-    """A connection whose commit and rollback stay inside its one transaction."""
+    """A connection whose commit and rollback stay inside its one transaction; it counts how often it waits."""
+
+    round_trips = 0
+
+    def wait(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401  (as psycopg's, whatever it waits for)
+        self.round_trips += self._pipeline is None
+        return super().wait(*arguments, **named)
 
     def commit(self) -> None:
         """Keep what was done so far; the transaction stays open.
@@ -184,7 +202,7 @@ def _shield() -> bytes:
 
 
 @contextmanager
-def _one_transaction(conninfo: str) -> Iterator[Connection]:
+def _one_transaction(conninfo: str) -> Iterator[_NeverCommitting]:
     """A connection in a transaction that is rolled back at the end.
 
     REPEATABLE READ: what others commit meanwhile must not look like something that a persona did.  Nothing is set or

@@ -47,6 +47,8 @@ _UNTIL_TIME_IS_UP = 1_000_000
 _SEARCH = "the search for interference"
 _CUT = "interrupted"
 _LOST = "the database went away in the middle of the run: what follows is what was known by then"
+_SLOW = 0.003
+"""Seconds of a round trip from which on waiting takes longer than working."""
 _TELLING = 9
 """Characters from which on an id is found in nobody else's row by chance."""
 
@@ -100,13 +102,24 @@ def check(
         findings = find(wire, plan, run.cells, locate)
         clock.lap("findings")
         statements = wire.counter.statements  # of the matrix: how often the search confirms depends on chance
-        searched = None
+        searched, slow = None, tuple[Gap, ...]()
         if budget.attempts and not ended():
             yield PhaseStarted(f"searching for interference: {budget.attempts:,} attempts")
             known = leaking(run.cells)
+            tired = _tired(handle, wire)
             searched = _searched(
-                search(wire, plan, budget, locate, known=known, conninfo=observer.neighbours, enough=ended), wire
+                search(
+                    wire,
+                    plan,
+                    budget,
+                    locate,
+                    known=known,
+                    conninfo=observer.neighbours,
+                    enough=lambda: ended() or tired(),
+                ),
+                wire,
             )
+            slow = tuple(_shortened(handle, budget, searched)) if tired() and not ended() else ()
             clock.lap("search")
         cut = tuple(_cut_short(budget, searched)) if ended() else ()
         standing = Standing(
@@ -125,7 +138,7 @@ def check(
         yield from (FindingRaised(finding) for finding in findings)
         trouble = _LOST if wire.lost else ""
     report = _report(handle, scenario, plan, cells, findings, seed, statements, searched)
-    gaps = (*report.gaps, *cut, *further.gaps)
+    gaps = (*report.gaps, *cut, *slow, *further.gaps)
     interrupted = any(map(_is_cut, gaps)) or any(cell.reason == NOT_REACHED for cell in cells)
     timing = _timing(started_at, clock, run, searched)
     report = replace(report, gaps=gaps, interrupted=interrupted, timing=timing, patches=tuple(patches), trouble=trouble)
@@ -137,6 +150,23 @@ def check(
 def _ended(stop: Callable[[], bool], wire: Wire) -> Callable[[], bool]:
     """Whether the run is to end: somebody said so, or the server is gone."""
     return lambda: stop() or wire.lost
+
+
+def _tired(handle: Handle, wire: Wire) -> Callable[[], bool]:
+    """Whether a search over a slow line has waited as often as its time allows; never where the line is quick."""
+    manners = handle.manners
+    if manners is None or manners.round_trip < _SLOW:
+        return lambda: False
+    most = wire.counter.round_trips + int(manners.search_seconds / manners.round_trip)
+    return lambda: wire.counter.round_trips > most
+
+
+def _shortened(handle: Handle, budget: Budget, searched: Searched | None) -> Iterator[Gap]:
+    """That a slow line made the search shorter."""
+    if searched is not None and handle.manners is not None and searched.search.attempts < budget.attempts:
+        took = f"a round trip takes {handle.manners.round_trip * 1000:.0f} ms"
+        tried = f"{searched.search.attempts:,} of about {budget.attempts:,} attempts were made"
+        yield Gap(object=_SEARCH, reason=f"{took}: {tried} (search_seconds in the configuration)")
 
 
 def _cut_short(budget: Budget, searched: Searched | None) -> Iterator[Gap]:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from time import perf_counter
+from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -65,6 +67,7 @@ class DsnTarget:
         with read_only(conninfo) as connection:
             facts = read_facts(connection, schemas=self._scenario.database.schemas, roles=roles_of(self._scenario))
             require_safe(facts, self._settings, self._writes, place)
+            round_trip = time_of_a_round_trip(connection)
             looked_at, left_out = measured(facts, self._settings)
             before = measure(connection, looked_at) if self._writes is not Writes.NEVER else None
         self.notes = tuple(remarks(facts, self._settings, self._writes))
@@ -86,6 +89,8 @@ class DsnTarget:
                 alone=alone,
                 connections=self._settings.connections,
                 place=place_of(conninfo),
+                round_trip=round_trip,
+                search_seconds=self._settings.search_seconds,
                 manifest=manifest,
                 traces=traces,
                 after=after,
@@ -96,6 +101,16 @@ class DsnTarget:
         finally:
             if manifest is not None and manifest.exists():  # the run ended early
                 self._say(after().trouble or f"the rows of {NAME}/{run} were taken away")
+
+
+def time_of_a_round_trip(connection: psycopg.Connection[Any]) -> float:
+    """The quickest of three."""
+    took = []
+    for _ in range(3):
+        start = perf_counter()
+        connection.execute("SELECT 1")
+        took.append(perf_counter() - start)
+    return min(took)
 
 
 def named(dsn: str, name: str) -> str:
