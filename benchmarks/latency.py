@@ -3,8 +3,8 @@ How long a check of workflow_saas takes over a line whose round trips take 0, 30
 
     python benchmarks/latency.py [MILLISECONDS…]
 
-The line is a proxy on the loopback that delays bytes (tests/staging/delaying.py); the server is the embedded one, reached
-as Supabase's `postgres`, who is no superuser.
+The line is a proxy on the loopback that delays bytes (tests/staging/delaying.py); the server is the embedded one,
+reached as Supabase's `postgres`, who is no superuser.
 """
 
 from __future__ import annotations

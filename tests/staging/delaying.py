@@ -18,18 +18,25 @@ Pipe = queue.Queue[tuple[float, bytes]]
 def delayed(target: tuple[str, int] | str, round_trip: float) -> Iterator[int]:
     """A port that leads to a TCP address, or to a unix socket; bytes take half a round trip each way."""
     listener = socket.create_server(("127.0.0.1", 0))
-    threading.Thread(target=_accept, args=(listener, target, round_trip / 2), daemon=True).start()
+    opened = [listener]
+    accepting = threading.Thread(target=_accept, args=(listener, target, round_trip / 2, opened), daemon=True)
+    accepting.start()
     try:
         yield int(listener.getsockname()[1])
     finally:
-        listener.close()
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
+        accepting.join(timeout=5)
+        for one in opened:
+            one.close()
 
 
-def _accept(listener: socket.socket, target: tuple[str, int] | str, delay: float) -> None:
+def _accept(listener: socket.socket, target: tuple[str, int] | str, delay: float, opened: list[socket.socket]) -> None:
     with suppress(OSError):  # closed: nobody else will come
         while True:
             near, _ = listener.accept()
             far = _connect(target)
+            opened += [near, far]
             for one in (near, far):
                 if one.family == socket.AF_INET:
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from select import select
 
 import psycopg
@@ -22,7 +21,10 @@ Script = Sequence[str]
 """Statements that stand or fall together behind one savepoint; the answer to each is observed."""
 
 _CHUNK = 60
-"""Scripts in flight.  Few enough that neither side's socket buffer fills up while nobody reads."""
+"""Scripts that are sent at once; while they are, answers are taken in (`_flush`), so that no side waits for ever."""
+
+_AHEAD = 12
+"""Chunks that are sent before the answers to the first are read: over a slow line all of them share one round trip."""
 
 _UNDO = b"ROLLBACK TO SAVEPOINT attempt"
 
@@ -114,20 +116,24 @@ class Wire:
         """
         chunks = [scripts[start : start + _CHUNK] for start in range(0, len(scripts), _CHUNK)]
         answers: list[tuple[Observation, ...]] = []
-        for sent, read in zip_longest(chunks, [(), *chunks], fillvalue=()):
-            # One chunk ahead: the server works on it while the answers to the one before are read.
-            self._send_all(sent)
-            if self._unread:
-                self._after_set_up(sent)
-            answers.extend(self._receive_all(read))
+        for chunk in chunks[:_AHEAD]:
+            self._send_all(chunk)
+        if self._unread and chunks:
+            self._after_set_up(chunks[:_AHEAD])
+        for number, chunk in enumerate(chunks):
+            answers.extend(self._receive_all(chunk))
+            if number + _AHEAD < len(chunks):
+                self._send_all(chunks[number + _AHEAD])
+        self.counter.round_trips += -(-len(chunks) // _AHEAD)
         return answers
 
-    def _after_set_up(self, sent: Sequence[Script]) -> None:
-        """Read what set-up came to, which lies before the answers to what was just sent."""
+    def _after_set_up(self, sent: Sequence[Sequence[Script]]) -> None:
+        """Read what set-up came to, which lies before the answers to the chunks that were just sent."""
         failure = self._read_set_up()
         if failure is None:
             return
-        for _ in range(sum(map(len, sent)) + 2 * len(sent) + bool(sent)):  # answers, syncs and undos, one last sync
+        scripts = [script for chunk in sent for script in chunk]
+        for _ in range(sum(map(len, scripts)) + 2 * len(scripts) + len(sent)):  # answers, syncs and undos, last syncs
             self._await()
             if (result := self._pg.get_result()) is not None and result.status != pq.ExecStatus.PIPELINE_SYNC:
                 self._end_of_result()
@@ -144,7 +150,6 @@ class Wire:
     def _receive_all(self, chunk: Sequence[Script]) -> list[tuple[Observation, ...]]:
         answers = [self._receive(script) for script in chunk]
         if chunk:
-            self.counter.round_trips += 1
             self._take_sync()
         return answers
 
