@@ -15,7 +15,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
@@ -24,15 +24,17 @@ from time import perf_counter
 
 import psycopg
 
+from tenantproof.config import Config, read_config
 from tenantproof.core.bisection import Bisection
 from tenantproof.core.drift import Drift
 from tenantproof.core.errors import Problem, TargetError, UsageError, did_you_mean
 from tenantproof.core.events import Event, PhaseStarted, RunFinished, Searching
 from tenantproof.core.finding import Finding, Severity, Verdict
 from tenantproof.core.model import Acceptance, Platform, Scenario
-from tenantproof.core.ports import SILENT, Handle, Target
+from tenantproof.core.ports import SILENT, Handle, Target, Writes
 from tenantproof.core.report import Gap, Report, Search
 from tenantproof.core.seeds import DEFAULT_SEED
+from tenantproof.core.settings import TargetSettings
 from tenantproof.drafting import Draft, make_draft
 from tenantproof.drafting.known import known_of
 from tenantproof.drafting.origin import origin_of
@@ -54,8 +56,10 @@ from tenantproof.scenario.accepting import require_term, with_acceptance
 from tenantproof.scenario.hints import hints_of
 from tenantproof.scenario.loading import scenario_in
 from tenantproof.scenario.undecided import require_decided
-from tenantproof.targets.choice import EMBEDDED, require_embedded
+from tenantproof.targets.canaries.cleaning import Cleaned
+from tenantproof.targets.choice import EMBEDDED, settings_for, theirs
 from tenantproof.targets.embedded import EmbeddedTarget
+from tenantproof.targets.live import read_only
 
 VIAS = ("rest",)
 """Ways in beside plain SQL."""
@@ -77,6 +81,8 @@ def check(
     patches: Sequence[str | PathLike[str]] = (),
     signer: Signer | None = None,
     target: str | Target = EMBEDDED,
+    writes: str | Writes | None = None,
+    config: str | PathLike[str] | Config | None = None,
     keep: bool = False,
     attempts: int = DEFAULT_ATTEMPTS,
     profile: Profile | str = Profile.SQL,
@@ -96,8 +102,10 @@ def check(
     """Build the database of a scenario file, check it and return the report.
 
     *patches* are SQL files applied after the migrations.  *signer* signs the personas' tokens (default: HS256 with the
-    local default secret; see tenantproof.identity.signing).  *target* is "embedded", a DSN, which is refused so
-    far, or an object that makes databases (core.ports.Target).  With *keep* the seeded database stays, and *say* is
+    local default secret; see tenantproof.identity.signing).  *target* is "embedded", a database that is somebody's
+    (a DSN, `env:NAME`, or a name under [targets] of *config*, a file or what was read from one), or an object that
+    makes databases (core.ports.Target).  *writes* says what may be written in a database that is somebody's: "never",
+    "rollback" or "canary"; None: what *config* says, else never.  With *keep* the seeded database stays, and *say* is
     told how to reach it.
 
     After the matrix, *attempts* programs search for interference (0: none); *profile* "api" draws only what PostgREST
@@ -130,12 +138,15 @@ def check(
         ),
         patches=patches,
         target=target,
+        writes=writes,
+        config=config,
         keep=keep,
         say=say,
         listen=listen,
         then=then,
         accept=accept,
         baseline=baseline,
+        existing=lambda handle, declared: _existing(handle, declared, seed, signer or Signer(), stop),
     )
     return report if history is None else with_history(report, Path(history))
 
@@ -355,8 +366,42 @@ def hints(scenario: str | PathLike[str], handle: Handle | None = None) -> tuple[
     declared = load_scenario(Path(scenario))
     if handle is None:
         return hints_of(declared)
-    with psycopg.connect(handle.conninfo) as connection:
+    with psycopg.connect(handle.conninfo) if handle.owned else read_only(handle.conninfo) as connection:
         return hints_of(declared, known_of(connection, declared))
+
+
+def clean(
+    target: str,
+    manifests: Sequence[str | PathLike[str]] = (),
+    *,
+    config: str | PathLike[str] | Config | None = None,
+) -> dict[Path, Cleaned]:
+    """Take away what runs with `writes="canary"` left in *target* when they were killed, by their manifests.
+
+    *manifests* are files; none: all in the current folder that are about that database.  What is gone already is no
+    error.  Raises UsageError for a manifest of another database, TargetError where the rows cannot be taken away.
+    """
+    from tenantproof.targets.canaries.manifest import left_by_others, read
+    from tenantproof.targets.dsn import NAME, named, require_host, undo
+    from tenantproof.targets.reach import place_of
+
+    settings = settings_for(target, *_configured(config))
+    conninfo = named(settings.dsn, f"{NAME} clean")
+    require_host(conninfo, settings)
+    place = place_of(conninfo)
+    paths = [Path(one) for one in manifests] or left_by_others(place)
+    for path in paths:
+        if (other := read(path).place) != place:
+            raise UsageError(f"{path} is about {other}, and {target} is {place}: nothing was done")
+    return {path: undo(conninfo, path) for path in paths}
+
+
+def _configured(
+    config: str | PathLike[str] | Config | None,
+) -> tuple[Mapping[str, object], Callable[[str], TargetSettings]]:
+    """The targets of a configuration, and how to get one of them."""
+    known = config if isinstance(config, Config) else read_config(Path(config) if config is not None else None)
+    return known.targets, known.target
 
 
 def _ways(via: Sequence[str], api_url: str | None, api_key: str | None) -> tuple[Way, ...]:
@@ -400,6 +445,9 @@ def _run(
     progress: Callable[[Search, float], None] = lambda _search, _seconds: None,
     accept: bool = True,
     baseline: str | PathLike[str] | None = None,
+    writes: str | Writes | None = None,
+    config: str | PathLike[str] | Config | None = None,
+    existing: Callable[[Handle, Scenario], Iterator[Event]] | None = None,
 ) -> Report:
     declared = load_scenario(Path(scenario))
     known = None if baseline is None else load_baseline(Path(baseline), declared.name)
@@ -407,10 +455,12 @@ def _run(
     declared = replace(declared, accepted=(*entries, *(known.acceptances(str(baseline)) if known is not None else ())))
     require_decided(declared)
     files = _files(patches)
-    server = _target(target, declared, files, keep=keep, say=say)
+    server = _target(target, declared, files, keep=keep, say=say, writes=writes, config=config)
     with _database_may_go(), server.database() as handle:
-        for event in events(handle, declared, [str(patch) for patch in files]):
+        going = _events_of(handle, declared, events, existing, files)
+        for event in going:
             if isinstance(event, RunFinished):
+                event = RunFinished(_looked_after(handle, event.report))
                 report = replace(
                     event.report,
                     notes=(*event.report.notes, *server.notes),
@@ -430,13 +480,65 @@ def _run(
     raise AssertionError("a run always ends with RunFinished")
 
 
+def _events_of(
+    handle: Handle,
+    scenario: Scenario,
+    events: Callable[[Handle, Scenario, Sequence[str]], Iterator[Event]],
+    existing: Callable[[Handle, Scenario], Iterator[Event]] | None,
+    patches: Sequence[Path],
+) -> Iterator[Event]:
+    """What is run: where nothing may be written, rows that are there are looked at instead."""
+    if handle.writes is not Writes.NEVER:
+        return events(handle, scenario, [str(patch) for patch in patches])
+    if existing is None:
+        raise UsageError("the search writes rows: give --writes rollback or canary, or leave --target out")
+    return existing(handle, scenario)
+
+
+def _existing(
+    handle: Handle, scenario: Scenario, seed: int, signer: Signer, stop: Callable[[], bool]
+) -> Iterator[Event]:
+    from tenantproof.engine.existing.run import check_existing
+
+    return check_existing(handle, scenario, seed=seed, signer=signer, stop=stop)
+
+
+def _looked_after(handle: Handle, report: Report) -> Report:
+    """The report with what was found in somebody's database once the run had let go of it."""
+    if handle.manners is None:
+        return report
+    found = handle.manners.after()
+    trouble = "; ".join(filter(None, (report.trouble, found.trouble)))
+    round_trips = handle.manners.traces.round_trips
+    connections = handle.manners.traces.connections
+    waited = (
+        f"{round_trips:,} round trips of {handle.manners.round_trip * 1000:.1f} ms over "
+        f"{connections} connection{'' if connections == 1 else 's'}"
+    )
+    notes = (*((trouble,) if trouble else ()), *report.notes, *((waited,) if connections else ()), *found.notes)
+    return replace(report, notes=notes, trouble=trouble, round_trips=round_trips)
+
+
 def _target(
-    target: str | Target, scenario: Scenario, patches: Sequence[Path] = (), *, keep: bool, say: Callable[[str], None]
+    target: str | Target,
+    scenario: Scenario,
+    patches: Sequence[Path] = (),
+    *,
+    keep: bool,
+    say: Callable[[str], None],
+    writes: str | Writes | None = None,
+    config: str | PathLike[str] | Config | None = None,
 ) -> Target:
     if not isinstance(target, str):
         return target
-    require_embedded(target)
-    return EmbeddedTarget(scenario.database, patches=patches, keep=keep, say=say)
+    if target == EMBEDDED:
+        if writes not in (None, Writes.SEED):
+            raise UsageError(f"--writes {writes}: this is for a --target that is somebody's; the embedded one is ours")
+        return EmbeddedTarget(scenario.database, patches=patches, keep=keep, say=say)
+    for given, option in ((patches, "--patch"), (keep, "--keep")):
+        if given:
+            raise UsageError(f"{option} is for databases that tenantproof makes itself, not for --target {target}")
+    return theirs(settings_for(target, *_configured(config)), scenario, writes=writes, say=say)
 
 
 @contextmanager
@@ -449,6 +551,8 @@ def seeded(
     """
     declared = load_scenario(Path(scenario))
     require_decided(declared)
+    if isinstance(target, str) and target != EMBEDDED:
+        raise UsageError(f"target {target}: fixtures act in a database of their own; use tenantproof_dsn for a copy")
     with _database_may_go(), _target(target, declared, keep=False, say=SILENT).database() as handle:
         yield handle, prepare(handle, declared, seed=seed, signer=Signer())
 
@@ -478,12 +582,14 @@ def _left_open(scenario: Scenario) -> Iterator[Gap]:
 
 
 def exit_code(report: Report, fail_on: Severity | None = Severity.MEDIUM, *, strict: bool = False) -> int:
-    """0 isolated, 1 a finding at or above the threshold (None: never), 4 not known.
+    """0 isolated, 1 a finding at or above the threshold (None: never), 3 trouble with the database, 4 not known.
 
     Cells with an error, undecided tables, tables that could not be filled and members without a positive control are
     always unknown; with *strict* every untested cell is.
     """
     if fail_on is not None and report.gating(fail_on):
         return 1
+    if report.trouble:
+        return 3
     untested = strict and report.count(Verdict.UNTESTED)
     return 4 if untested or unknowns(report) else 0

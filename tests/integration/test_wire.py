@@ -287,10 +287,27 @@ class TestNothingStays:
 class TestSetUp:
     def test_a_failure_in_preparation_is_an_exception(self, connect: Connect) -> None:
         with Wire(connect()) as wire:
+            wire.prepare(("SELECT 1", "SELECT * FROM nowhere", "SELECT 2"))
             with pytest.raises(psycopg.errors.UndefinedTable, match="nowhere"):
-                wire.prepare(("SELECT 1", "SELECT * FROM nowhere", "SELECT 2"))
+                wire.settle()
             wire.restart(())
             assert value(*one(wire, COUNT)) == "3"
+
+    def test_a_failure_that_nobody_waited_for_is_raised_by_the_next_run(self, connect: Connect) -> None:
+        with Wire(connect()) as wire:
+            wire.prepare(("SELECT * FROM nowhere",))
+            with pytest.raises(psycopg.errors.UndefinedTable, match="nowhere"):
+                wire.run([(COUNT,), ("SELECT 1", "SELECT 2")] * 40)
+            wire.restart(())
+            assert value(*one(wire, COUNT)) == "3"
+
+    def test_set_up_costs_no_round_trip_of_its_own(self, connect: Connect) -> None:
+        with Wire(connect()) as wire:
+            before = wire.counter.round_trips
+            for _ in range(10):
+                wire.restart(("SELECT 1",))
+            assert value(*one(wire, COUNT)) == "3"
+            assert wire.counter.round_trips == before + 2
 
     def test_restart_begins_anew(self, connect: Connect) -> None:
         with Wire(connect()) as wire:

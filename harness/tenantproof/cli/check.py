@@ -22,6 +22,7 @@ from tenantproof.cli.options import (
     scenario_argument,
     seed_option,
     signing_options,
+    target_options,
     verbose_option,
     via_options,
 )
@@ -45,13 +46,7 @@ from tenantproof.cli.options import (
     type=click.Path(path_type=Path),
     help="File (or folder for it) that keeps runs in short, one line each: what is new since the last one.",
 )
-@click.option(
-    "-t",
-    "--target",
-    default="embedded",
-    show_default=True,
-    help="Where the database lives: embedded.  A DSN or env:NAME is reached, and refused so far.",
-)
+@target_options
 @via_options
 @signing_options
 @click.option("--keep", is_flag=True, help="Leave the seeded database behind, and say how to reach and drop it.")
@@ -73,6 +68,9 @@ def command(
     baseline: Path | None,
     history: Path | None,
     target: str,
+    writes: str | None,
+    config: Path | None,
+    isolated: bool,
     via: tuple[str, ...],
     api_url: str | None,
     api_key: str | None,
@@ -87,11 +85,13 @@ def command(
 
     Builds the database from the migrations, seeds it, tries every command on every relation as every persona, and
     searches for interference: whether what a persona sees depends on rows of others, or what it does reaches them.
-    Nothing is left of it afterwards.  Ctrl-C ends it with a report of what is known; twice, at once.  Exit codes: 0
+    Nothing is left of it afterwards.  With --target it does so in a database that is somebody's, as far as --writes
+    allows.  Ctrl-C ends it with a report of what is known; twice, at once.  Exit codes: 0
     isolated, 1 a leak, 2 wrong scenario or command line, 3 no suitable database, 4 something could not be tested, 5
     nothing to check, 130 interrupted with nothing found.
     """
     from tenantproof.api import check, exit_code, hints
+    from tenantproof.cli.configured import configured
     from tenantproof.cli.interruption import Interruption, say
     from tenantproof.cli.live import listening
     from tenantproof.cli.session import folder_to_write, key_of, narrate, signer_for, tell, threshold, wants_suite
@@ -115,6 +115,8 @@ def command(
             patches=patches,
             signer=signer_for(signing_algorithm, signing_key),
             target=target,
+            writes=writes,
+            config=configured(target, config, isolated=isolated),
             keep=keep,
             attempts=attempts,
             profile=reach,
@@ -129,13 +131,13 @@ def command(
             stop=lambda: interruption.asked,
             listen=listen,
             say=SILENT if quiet and not keep else narrate,
-            then=lambda handle, _report: doubts.extend(hints(scenario, handle)),
+            then=lambda handle, report: doubts.extend(() if report.trouble else hints(scenario, handle)),
         )
     for doubt in doubts if strict or not quiet else ():
         click.echo(doubt.render(), err=True)
     fails = threshold(fail_on)
     code = exit_code(report, fails, strict=strict) or (4 if strict and doubts else 0)
     code = 0 if exit_zero and code in (1, 4) else code
-    code = 130 if report.interrupted and code != 1 else code
+    code = 130 if report.interrupted and code not in (1, 3) else code
     tell(report, destinations, code=code, fails=fails, color=color, verbose=verbose)
     return code

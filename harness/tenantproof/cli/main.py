@@ -16,6 +16,7 @@ VERBS = {
     "baseline": "Keep the findings of today from failing a run; only new ones do.",
     "bisect": "Name the migration that opened each leak.",
     "check": "Prove that tenants are isolated, or show the leak.",
+    "clean": "Take away the rows of a canary run that was killed.",
     "demo": "Run the main job on a sample database, then once more with a planted leak.",
     "drift": "Compare the migrations with a live database, or with a Prisma schema.",
     "diff": "Compare two runs: which findings are new, fixed, unchanged?",

@@ -42,6 +42,40 @@ attempts_option = click.option(
     help="Programs to try in the search for interference after the matrix; 0: the matrix only.",
 )
 
+_target = click.option(
+    "-t",
+    "--target",
+    default="embedded",
+    show_default=True,
+    help="Where the database lives: embedded; or somebody's: env:NAME of a DSN, a DSN, or a NAME of the configuration.",
+)
+
+_writes = click.option(
+    "--writes",
+    type=click.Choice(["never", "rollback", "canary"]),
+    help="What may be written in a database that is somebody's (the configuration's word, else never).",
+)
+
+_config = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="TENANTPROOF_CONFIG",
+    help="The configuration, instead of the nearest tenantproof.toml or pyproject.toml.",
+)
+
+_isolated = click.option("--isolated", is_flag=True, help="Read no configuration.")
+
+
+def target_options(command: Command) -> Command:
+    """`--target`, `--writes`, `--config` and `--isolated`."""
+    return _target(_writes(config_options(command)))
+
+
+def config_options(command: Command) -> Command:
+    """`--config` and `--isolated`."""
+    return _config(_isolated(command))
+
+
 reach_option = click.option(
     "--reach",
     type=click.Choice(["api", "sql"]),

@@ -6,6 +6,7 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from tenantproof.core.model import Persona
@@ -32,6 +33,48 @@ class Writes(enum.StrEnum):
     """Rows of the canary tenants are committed, written down in a manifest, and deleted afterwards."""
 
 
+@dataclass(slots=True, kw_only=True)
+class Traces:
+    """What a run learns of itself in somebody's database: for those who look afterwards whether anything stayed."""
+
+    marks: set[str] = field(default_factory=set)
+    """Strings by which a row is known as the run's: canaries, ids of its tenants and users."""
+    round_trips: int = 0
+    """How often it waited for an answer."""
+    connections: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aftermath:
+    """What was found in the database once the run had let go of it."""
+
+    notes: tuple[str, ...] = ()
+    trouble: str = ""
+    """What the run left there, or why nobody could look; '' where all is as it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """How to behave in a database that is somebody's."""
+
+    run: str
+    """The run's id, which its sessions bear as application_name."""
+    alone: bool
+    """Whether locks that others would wait for may be taken, as nobody else is there."""
+    connections: int = 2
+    place: str = ""
+    """host:port/database."""
+    manifest: Path | None = None
+    """The file that must say which rows are the run's before any is committed; None where none ever is."""
+    round_trip: float = 0.0
+    """Seconds that it takes to ask the server and hear from it."""
+    search_seconds: int = 8
+    """How long the search may wait for a slow line."""
+    traces: Traces = field(default_factory=Traces)
+    after: Callable[[], Aftermath] = field(default=Aftermath, repr=False)
+    """Looks, once the run has let go of the database, whether anything stayed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handle:
     """A database that is ready for a run.
@@ -48,6 +91,8 @@ class Handle:
     psql: str | None = None
     """A psql program that fits the server, where there is one."""
     writes: Writes = Writes.SEED
+    manners: Manners | None = None
+    """None where the database is ours."""
 
 
 class Target(Protocol):

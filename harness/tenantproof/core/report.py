@@ -91,6 +91,10 @@ class Report:
     """What the command that made it ended with; None where it was no command."""
     interrupted: bool = False
     """Whether somebody ended the run early; cells and gaps say "interrupted" of what it did not come to."""
+    trouble: str = ""
+    """What went wrong with the database: it died, or something stayed in it.  Exit code 3 where no leak makes it 1."""
+    round_trips: int = 0
+    """How often somebody else's server was waited for; 0 where the database was ours."""
     history: tuple[PastRun, ...] = ()
     """Earlier runs of the scenario, the oldest first, where they were kept."""
     baseline: Compared | None = None

@@ -39,7 +39,10 @@ class Bench:
         self._ground = ground
         try:
             wire.restart(self._becoming)
+            wire.settle()
         except psycopg.Error as error:
+            if wire.lost:
+                raise
             raise TargetError(
                 f"nobody can become {identity.persona.name}: {str(error).strip()}\n"
                 f"  the session sets the role {identity.role}"

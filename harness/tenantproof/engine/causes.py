@@ -60,6 +60,19 @@ def cause_of(wire: Wire, plan: Plan, judged: Judged, violation: Violation) -> Ca
     )
 
 
+def cause_unasked(plan: Plan, judged: Judged) -> Cause:
+    """Why a row may have got through, where the database is gone and cannot be asked."""
+    structural = _structure(plan, judged)
+    if structural is not None:
+        return structural
+    roles = plan.catalog.privileges_of(plan.identities[judged.stand.persona.name].role)
+    letting = [p for p in judged.stand.relation.policies if p.permissive and p.applies_to(judged.command, roles)]
+    if len(letting) == 1:
+        name = letting[0].name
+        return Cause(key=f"policy {name}", words=f"let through by the policy {name}", policies=tuple(letting))
+    return Cause(key="unexplained", words="the database went away before it could be asked which policy it was")
+
+
 def _structure(plan: Plan, judged: Judged) -> Cause | None:
     """Mechanisms by which no policy is asked at all."""
     relation, role = judged.object, plan.identities[judged.stand.persona.name].role

@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import psycopg
+
 from tenantproof.channels.registry import CHANNELS
 from tenantproof.core.attempt import Form
 from tenantproof.core.catalog import Policy
@@ -13,7 +15,7 @@ from tenantproof.core.finding import Evidence, Finding, Property, Reach, Severit
 from tenantproof.core.model import Command, Persona, Platform, QName
 from tenantproof.core.ports import Source
 from tenantproof.core.world import Row
-from tenantproof.engine.causes import ROLE_BYPASSES, Cause, cause_of
+from tenantproof.engine.causes import ROLE_BYPASSES, Cause, cause_of, cause_unasked
 from tenantproof.engine.matrix import Judged
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.replay import plain, script
@@ -61,7 +63,7 @@ def find(wire: Wire, plan: Plan, cells: Sequence[Judged], locate: Locate) -> lis
     blocked: dict[tuple[QName, Command], list[Judged]] = defaultdict(list)
     for judged in cells:
         if judged.judgement.verdict is Verdict.LEAK:
-            cause = cause_of(wire, plan, judged, _telling(judged))
+            cause = _cause(wire, plan, judged)
             groups[judged.object.name, cause.key].append(Witness(judged, cause))
         elif judged.judgement.verdict is Verdict.OVERBLOCKED:
             blocked[judged.object.name, judged.command].append(judged)
@@ -73,6 +75,16 @@ def find(wire: Wire, plan: Plan, cells: Sequence[Judged], locate: Locate) -> lis
         [*leaks, *(_blocked(plan, group, locate) for group in blocked.values())],
         key=lambda finding: (-finding.severity.rank, finding.object, finding.command, finding.fingerprint),
     )
+
+
+def _cause(wire: Wire, plan: Plan, judged: Judged) -> Cause:
+    if not wire.lost:
+        try:
+            return cause_of(wire, plan, judged, _telling(judged))
+        except psycopg.OperationalError:
+            if not wire.lost:
+                raise
+    return cause_unasked(plan, judged)
 
 
 def _under_their_tables(plan: Plan, groups: dict[tuple[QName, str], list[Witness]]) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
+import psycopg
+
 from tenantproof.channels import matrix as _filled  # noqa: F401  (importing it fills the catalogue)
 from tenantproof.channels.registry import CHANNELS
 from tenantproof.channels.stand import Stand
@@ -68,25 +70,30 @@ def sweep(
 ) -> MatrixRun:
     """All cells of these personas.  What the database refuses is an answer, never an exception.
 
-    *stop* is asked before each persona: from then on cells are untested.
+    *stop* is asked before each persona: from then on cells are untested, as they are once the server is gone.
     """
     rows = {name: _in_order(snapshot) for name, snapshot in ground.before.items()}
     intended = Intended(wire, ground)
     cells: list[Judged] = []
     reads, seconds = 0, 0.0
     for persona in personas:
-        if stop():
+        if stop() or wire.lost:
             cells.extend(_not_reached(plan, persona, rows))
             continue
-        bench = Bench(wire, plan.identities[persona.name], ground)
-        stands = [plan.before(persona, relation, rows.get(relation.name, ())) for relation in plan.relations]
-        attempts = [next(_attempts(stand, Command.SELECT)) for stand in stands]
-        start = perf_counter()
-        outcomes = bench.read(attempts)
-        seconds += perf_counter() - start
-        reads += len(outcomes)
-        cells.extend(_with_control(plan, list(_judge_reads(plan, stands, outcomes))))
-        cells.extend(_judge_writes(bench, plan, _write_stands(plan, stands, rows), intended))
+        try:
+            bench = Bench(wire, plan.identities[persona.name], ground)
+            stands = [plan.before(persona, relation, rows.get(relation.name, ())) for relation in plan.relations]
+            attempts = [next(_attempts(stand, Command.SELECT)) for stand in stands]
+            start = perf_counter()
+            outcomes = bench.read(attempts)
+            seconds += perf_counter() - start
+            reads += len(outcomes)
+            read = _with_control(plan, list(_judge_reads(plan, stands, outcomes)))
+            cells += [*read, *_judge_writes(bench, plan, _write_stands(plan, stands, rows), intended)]
+        except psycopg.OperationalError:
+            if not wire.lost:
+                raise
+            cells.extend(_not_reached(plan, persona, rows))
     return MatrixRun(tuple(cells), reads, seconds)
 
 

@@ -8,17 +8,24 @@ both share one transaction that is never committed: whatever ends the process, t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
 
-from tenantproof.core.ports import Handle, Writes
+from tenantproof.core.ports import Handle, Manners, Traces, Writes
+from tenantproof.engine.interference.arena import PREPARED
 from tenantproof.engine.wire import WITHIN, Wire
+from tenantproof.targets.canaries.manifest import Manifest, with_rows, write
+from tenantproof.targets.canaries.own_rows import known_before, own_rows
+from tenantproof.targets.reach import connect_as, connect_or_explain
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+_ASK_DEFERRED = ("SAVEPOINT asked", "SET CONSTRAINTS ALL IMMEDIATE", "ROLLBACK TO SAVEPOINT asked")
 
 BOUNDS = (
     "SELECT pg_catalog.set_config('statement_timeout', '30s', true),"
@@ -28,8 +35,18 @@ BOUNDS = (
 """So that we wait for nobody for long, and a harness that hangs does not hold what it locked."""
 
 
+_UNSHIELDED = (
+    "others were connected, so sequences were not locked: numbers that were drawn for rows that are gone leave gaps"
+)
+
+
 class Observing(Protocol):
-    """How the observer reaches the database of one run.  `seeding` comes before `wire`, each once."""
+    """How the observer reaches the database of one run.  `seeding` comes before `wire`, each once.
+
+    `alone` tells whether locks may be taken for which others would have to wait.
+    """
+
+    alone: bool
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -53,9 +70,11 @@ class Observing(Protocol):
 @contextmanager
 def observing(handle: Handle) -> Iterator[Observing]:
     """The observer of a run, whose connections end with the block."""
-    if handle.writes is Writes.ROLLBACK:
+    if handle.writes is Writes.CANARY and handle.manners is not None and handle.manners.manifest is not None:
+        yield _WrittenDown(handle.conninfo, handle.manners, handle.manners.manifest)
+    elif handle.writes is Writes.ROLLBACK:
         with _one_transaction(handle.conninfo) as connection:
-            yield _InOneTransaction(connection)
+            yield _InOneTransaction(connection, handle.manners)
     else:
         yield _InTheOpen(handle.conninfo)
 
@@ -63,6 +82,7 @@ def observing(handle: Handle) -> Iterator[Observing]:
 class _InTheOpen:
     """Commits what is seeded."""
 
+    alone = True
     notes: tuple[str, ...] = ()
 
     def __init__(self, conninfo: str) -> None:
@@ -80,14 +100,53 @@ class _InTheOpen:
             yield wire
 
 
+class _WrittenDown:
+    """Commits the seeded rows, once a manifest on the disk says which they are."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, conninfo: str, manners: Manners, path: Path) -> None:
+        self.alone = False
+        self.neighbours: str | None = conninfo if manners.connections > 1 else None
+        self._conninfo, self._manners, self._path = conninfo, manners, path
+
+    @contextmanager
+    def seeding(self) -> Iterator[Connection]:
+        begun = Manifest(run=self._manners.run, place=self._manners.place)
+        write(self._path, begun)
+        with _one_transaction(self._conninfo) as connection:
+            yield connection
+            rows = own_rows(connection)
+            with connect_or_explain(self._conninfo) as another:
+                before = known_before(another, rows)
+            write(self._path, with_rows(begun, rows, before, self._manners.traces.marks))
+            connection.execute("COMMIT")
+            self._manners.traces.round_trips += connection.round_trips
+            self._manners.traces.connections += 2
+
+    @contextmanager
+    def wire(self) -> Iterator[Wire]:
+        connection = connect_or_explain(self._conninfo)
+        traces = self._manners.traces
+        with connection, Wire(connection) as wire:
+            wire.prepare((BOUNDS,))
+            try:
+                yield wire
+            finally:
+                traces.round_trips += wire.counter.round_trips
+                traces.connections += 1
+
+
 class _InOneTransaction:
     """Seeds and acts behind savepoints of one transaction."""
 
     neighbours = None
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: _NeverCommitting, manners: Manners | None) -> None:
         self._connection = connection
-        self.notes = tuple(_shielded(connection))
+        self._traces = manners.traces if manners is not None else Traces()
+        self.alone = manners is None or manners.alone
+        self.notes = tuple(_shielded(connection)) if self.alone else (_UNSHIELDED,)
 
     @contextmanager
     def seeding(self) -> Iterator[Connection]:
@@ -97,16 +156,32 @@ class _InOneTransaction:
     def wire(self) -> Iterator[Wire]:
         with Wire(self._connection, WITHIN) as wire:
             wire.prepare(())
-            yield wire
+            try:
+                yield wire
+            finally:
+                self._traces.round_trips += wire.counter.round_trips + self._connection.round_trips
+                self._traces.connections += 1
+        with suppress(psycopg.Error):  # behind a pooler the session goes on without us
+            self._connection.execute(f"DEALLOCATE {PREPARED}")
 
 
 class _NeverCommitting(psycopg.Connection[tuple[Any, ...]]):
-    """A connection whose commit and rollback stay inside its one transaction."""
+    """A connection whose commit and rollback stay inside its one transaction; it counts how often it waits."""
+
+    round_trips = 0
+
+    def wait(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401  (as psycopg's, whatever it waits for)
+        self.round_trips += self._pipeline is None
+        return super().wait(*arguments, **named)
 
     def commit(self) -> None:
-        """Keep what was done so far; the transaction stays open."""
-        self.execute("RELEASE SAVEPOINT kept")
-        self.execute("SAVEPOINT kept")
+        """Keep what was done so far; the transaction stays open.
+
+        Deferred constraints are asked as COMMIT would, and go back to waiting.  Raises psycopg.Error where one fails.
+        """
+        with self.pipeline():
+            for statement in (*_ASK_DEFERRED, "RELEASE SAVEPOINT kept", "SAVEPOINT kept"):
+                self.execute(statement)
 
     def rollback(self) -> None:
         """Go back to what was kept."""
@@ -127,17 +202,19 @@ def _shield() -> bytes:
 
 
 @contextmanager
-def _one_transaction(conninfo: str) -> Iterator[Connection]:
+def _one_transaction(conninfo: str) -> Iterator[_NeverCommitting]:
     """A connection in a transaction that is rolled back at the end.
 
     REPEATABLE READ: what others commit meanwhile must not look like something that a persona did.  Nothing is set or
     prepared outside of the transaction, so that it works behind poolers.
     """
-    connection = _NeverCommitting.connect(conninfo, autocommit=True, prepare_threshold=None)
+    connection = connect_as(_NeverCommitting, conninfo)
     try:
-        connection.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        connection.execute(BOUNDS)
-        connection.execute("SAVEPOINT kept")
+        with connection.pipeline():
+            connection.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            connection.execute(BOUNDS)
+            connection.execute("SELECT pg_catalog.pg_current_xact_id()")  # rows of ours are known by it
+            connection.execute("SAVEPOINT kept")
         yield connection
     finally:
         connection.close()  # without a word to the server, which then rolls back: the same as after kill -9

@@ -34,6 +34,8 @@ class Plan:
     consulted: Mapping[QName, frozenset[QName]] = field(default_factory=dict)
     people: Mapping[str | None, frozenset[str]] = field(default_factory=dict)
     """User id -> ids of their tenants, of users who are no personas."""
+    alone: bool = True
+    """Whether nobody else uses the database, who would have to wait for locks of ours."""
 
     @cached_property
     def oracle(self) -> Oracle:

@@ -17,7 +17,7 @@ from tenantproof.core.errors import NothingToCheck, Problem, ScenarioError
 from tenantproof.core.events import CellChecked, Event, FindingRaised, PhaseStarted, RunFinished, Searching
 from tenantproof.core.finding import CellResult, Finding, Verdict
 from tenantproof.core.model import Command, Persona, QName, Scenario, ScopeKind, Tenancy
-from tenantproof.core.ports import Handle, Identity
+from tenantproof.core.ports import Handle, Identity, Traces
 from tenantproof.core.report import Gap, Report, Search, Timing
 from tenantproof.core.version import VERSION
 from tenantproof.core.world import Manifest
@@ -31,6 +31,7 @@ from tenantproof.engine.observing import Observing, observing
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.suite import kept_suite
 from tenantproof.engine.ways import Found, Standing, Way
+from tenantproof.engine.wire import Wire
 from tenantproof.identity.personas import personas as personas_of
 from tenantproof.identity.personas import without_dual
 from tenantproof.identity.sessions import identify
@@ -45,6 +46,11 @@ Connection = psycopg.Connection[tuple[object, ...]]
 _UNTIL_TIME_IS_UP = 1_000_000
 _SEARCH = "the search for interference"
 _CUT = "interrupted"
+_LOST = "the database went away in the middle of the run: what follows is what was known by then"
+_SLOW = 0.003
+"""Seconds of a round trip from which on waiting takes longer than working."""
+_TELLING = 9
+"""Characters from which on an id is found in nobody else's row by chance."""
 
 
 @dataclass(slots=True)
@@ -84,10 +90,11 @@ def check(
     started_at, clock = datetime.now(UTC), Clock()
     with ExitStack() as stack:
         observer = stack.enter_context(observing(handle))
-        plan = yield from _prepared(observer, scenario, seed, signer, clock)
+        plan = yield from _prepared(observer, handle, scenario, seed, signer, clock)
         wire = stack.enter_context(observer.wire())
+        ended = _ended(stop, wire)
         ground = look(wire, plan)
-        run = sweep(wire, plan, ground, plan.manifest.personas, stop)
+        run = sweep(wire, plan, ground, plan.manifest.personas, ended)
         clock.lap("matrix")
         cells = [as_cell(plan, judged) for judged in run.cells]
         yield from (CellChecked(cell) for cell in cells)
@@ -95,15 +102,26 @@ def check(
         findings = find(wire, plan, run.cells, locate)
         clock.lap("findings")
         statements = wire.counter.statements  # of the matrix: how often the search confirms depends on chance
-        searched = None
-        if budget.attempts and not stop():
+        searched, slow = None, tuple[Gap, ...]()
+        if budget.attempts and not ended():
             yield PhaseStarted(f"searching for interference: {budget.attempts:,} attempts")
             known = leaking(run.cells)
+            tired = _tired(handle, wire)
             searched = _searched(
-                search(wire, plan, budget, locate, known=known, conninfo=observer.neighbours, enough=stop)
+                search(
+                    wire,
+                    plan,
+                    budget,
+                    locate,
+                    known=known,
+                    conninfo=observer.neighbours,
+                    enough=lambda: ended() or tired(),
+                ),
+                wire,
             )
+            slow = tuple(_shortened(handle, budget, searched)) if tired() and not ended() else ()
             clock.lap("search")
-        cut = tuple(_cut_short(budget, searched)) if stop() else ()
+        cut = tuple(_cut_short(budget, searched)) if ended() else ()
         standing = Standing(
             handle=handle,
             plan=plan,
@@ -114,18 +132,41 @@ def check(
             locate=locate,
             neighbours=observer.neighbours,
         )
-        further = yield from _by_other_ways(ways, standing, clock, stop)
+        further = yield from _by_other_ways(ways, standing, clock, ended)
         findings = [*findings, *(searched.findings if searched else ()), *further.findings]
         findings = _accepted(findings, scenario, started_at)
         yield from (FindingRaised(finding) for finding in findings)
+        trouble = _LOST if wire.lost else ""
     report = _report(handle, scenario, plan, cells, findings, seed, statements, searched)
-    gaps = (*report.gaps, *cut, *further.gaps)
+    gaps = (*report.gaps, *cut, *slow, *further.gaps)
     interrupted = any(map(_is_cut, gaps)) or any(cell.reason == NOT_REACHED for cell in cells)
     timing = _timing(started_at, clock, run, searched)
-    report = replace(report, gaps=gaps, interrupted=interrupted, timing=timing, patches=tuple(patches))
+    report = replace(report, gaps=gaps, interrupted=interrupted, timing=timing, patches=tuple(patches), trouble=trouble)
     notes = (*report.notes, *observer.notes, *further.notes, *_responsibilities(report, scenario, started_at))
     kept = kept_suite(handle, plan, findings) if suite and not interrupted else None
     yield RunFinished(replace(report, notes=notes, suite=kept))
+
+
+def _ended(stop: Callable[[], bool], wire: Wire) -> Callable[[], bool]:
+    """Whether the run is to end: somebody said so, or the server is gone."""
+    return lambda: stop() or wire.lost
+
+
+def _tired(handle: Handle, wire: Wire) -> Callable[[], bool]:
+    """Whether a search over a slow line has waited as often as its time allows; never where the line is quick."""
+    manners = handle.manners
+    if manners is None or manners.round_trip < _SLOW:
+        return lambda: False
+    most = wire.counter.round_trips + int(manners.search_seconds / manners.round_trip)
+    return lambda: wire.counter.round_trips > most
+
+
+def _shortened(handle: Handle, budget: Budget, searched: Searched | None) -> Iterator[Gap]:
+    """That a slow line made the search shorter."""
+    if searched is not None and handle.manners is not None and searched.search.attempts < budget.attempts:
+        took = f"a round trip takes {handle.manners.round_trip * 1000:.0f} ms"
+        tried = f"{searched.search.attempts:,} of about {budget.attempts:,} attempts were made"
+        yield Gap(object=_SEARCH, reason=f"{took}: {tried} (search_seconds in the configuration)")
 
 
 def _cut_short(budget: Budget, searched: Searched | None) -> Iterator[Gap]:
@@ -178,7 +219,7 @@ def fuzz(
     started_at, clock = datetime.now(UTC), Clock()
     with ExitStack() as stack:
         observer = stack.enter_context(observing(handle))
-        plan = yield from _prepared(observer, scenario, seed, signer, clock)
+        plan = yield from _prepared(observer, handle, scenario, seed, signer, clock)
         wire = stack.enter_context(observer.wire())
         yield PhaseStarted("searching for interference")
         searched = None
@@ -221,7 +262,7 @@ def fuzz(
 def prepare(handle: Handle, scenario: Scenario, *, seed: int, signer: Signer) -> Plan:
     """Seed the database of *handle* and return what is known of it; raises what `check` raises."""
     with observing(handle) as observer:
-        going = _prepared(observer, scenario, seed, signer, Clock())
+        going = _prepared(observer, handle, scenario, seed, signer, Clock())
         while True:
             try:
                 next(going)
@@ -231,10 +272,11 @@ def prepare(handle: Handle, scenario: Scenario, *, seed: int, signer: Signer) ->
 
 
 def _prepared(
-    observer: Observing, scenario: Scenario, seed: int, signer: Signer, clock: Clock
+    observer: Observing, handle: Handle, scenario: Scenario, seed: int, signer: Signer, clock: Clock
 ) -> Generator[Event, None, Plan]:
     """Read the catalog, compare it with the scenario, seed."""
     with observer.seeding() as connection:
+        traces = handle.manners.traces if handle.manners is not None else Traces()
         yield PhaseStarted("reading the catalog")
         catalog = introspect(connection)
         problems = check_against_catalog(scenario, catalog)
@@ -246,7 +288,8 @@ def _prepared(
             raise ScenarioError(unanswered)
         clock.lap("catalog")
         yield PhaseStarted("seeding tenants, users and rows")
-        plan = _seed(connection, catalog, scenario, tenancy, seed, signer)
+        plan = _seed(connection, catalog, scenario, tenancy, seed, signer, handle.owned, observer.alone)
+        traces.marks |= marks_of(plan)
         if not plan.relations:
             raise NothingToCheck(f"no table or view in {', '.join(scenario.database.schemas)}: nothing to check")
         clock.lap("seed")
@@ -257,9 +300,14 @@ def _prepared(
     return plan
 
 
-def _searched(going: Iterator[Search | Searched]) -> Searched:
-    """Run a search to its end."""
-    *_, last = going
+def _searched(going: Iterator[Search | Searched], wire: Wire) -> Searched | None:
+    """Run a search to its end; None where the server was gone before it began."""
+    try:
+        *_, last = going
+    except Exception:  # Hypothesis wraps what happens to a program in errors of its own
+        if not wire.lost:
+            raise
+        return None
     assert isinstance(last, Searched)
     return last
 
@@ -306,11 +354,22 @@ def _seed(
     tenancy: Mapping[QName, Tenancy],
     seed: int,
     signer: Signer,
+    owned: bool = True,
+    alone: bool = True,
 ) -> Plan:
     people = personas_of(scenario, seed)
     if not can_hold_dual(catalog, scenario):
         people = without_dual(people)
-    manifest = seed_world(connection, catalog=catalog, scenario=scenario, tenancy=tenancy, personas=people, seed=seed)
+    manifest = seed_world(
+        connection,
+        catalog=catalog,
+        scenario=scenario,
+        tenancy=tenancy,
+        personas=people,
+        seed=seed,
+        beside=not owned,
+        alone=alone,
+    )
     world = read_world(connection, catalog=catalog, scenario=scenario, tenancy=tenancy, manifest=manifest)
     connection.commit()
     identities = _identities(catalog, scenario, manifest, signer)
@@ -324,7 +383,16 @@ def _seed(
         world=world,
         identities=identities,
         consulted=consulted_by(catalog),
+        alone=alone,
     )
+
+
+def marks_of(plan: Plan) -> set[str]:
+    """The strings by which rows of a run are known as its own: canaries, and ids that nobody else has."""
+    users = {persona.user_id for persona in plan.manifest.personas if persona.user_id is not None}
+    declared = {tenant.id for tenant in plan.scenario.tenants}
+    ids = {*users, *plan.manifest.tenant_ids.values()} - declared
+    return {*plan.manifest.canaries.values(), *(one for one in ids if len(one) >= _TELLING)}
 
 
 def _may_be_anybody(connection: Connection) -> bool:

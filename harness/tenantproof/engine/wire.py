@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from select import select
 
 import psycopg
@@ -22,7 +21,10 @@ Script = Sequence[str]
 """Statements that stand or fall together behind one savepoint; the answer to each is observed."""
 
 _CHUNK = 60
-"""Scripts in flight.  Few enough that neither side's socket buffer fills up while nobody reads."""
+"""Scripts that are sent at once; while they are, answers are taken in (`_flush`), so that no side waits for ever."""
+
+_AHEAD = 12
+"""Chunks that are sent before the answers to the first are read: over a slow line all of them share one round trip."""
 
 _UNDO = b"ROLLBACK TO SAVEPOINT attempt"
 
@@ -33,9 +35,10 @@ class ConnectionLost(psycopg.OperationalError):
 
 @dataclass(slots=True)
 class Counter:
-    """How many statements personas and observer have sent."""
+    """How many statements personas and observer have sent, and how often somebody waited for the answers."""
 
     statements: int = 0
+    round_trips: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +63,14 @@ class Wire:
         self._pg = connection.pgconn
         self._bracket = bracket
         self._notices: list[str] = []
+        self._unread: list[int] = []
         self._pg.notice_handler = self._notice
         self.counter = Counter()
 
     def __enter__(self) -> Wire:
         self._pg.enter_pipeline_mode()
-        self._demand(self._bracket.begin)
+        self._set_up(self._bracket.begin)
+        self.settle()
         return self
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
@@ -74,7 +79,8 @@ class Wire:
             # would try to roll back in the middle of the pipeline and say on stderr that it could not.
             self._pg.finish()
         elif self._pg.status == pq.ConnStatus.OK:
-            self._demand(self._bracket.undo)
+            self._set_up(self._bracket.undo)
+            self.settle()
             self._pg.exit_pipeline_mode()
 
     @property
@@ -85,15 +91,22 @@ class Wire:
     def prepare(self, statements: Script) -> None:
         """Run set-up statements, then set the savepoint that every later script returns to.
 
-        Raises psycopg.Error where one of them fails: set-up is ours, a failure here is no answer.
+        Nobody waits for the server: over a slow line that would cost more than all the rest.  Where one of them fails,
+        the next `run` or `settle` raises psycopg.Error: set-up is ours, a failure there is no answer.
         """
-        self._demand((*statements, "SAVEPOINT attempt"))
+        self._set_up((*statements, "SAVEPOINT attempt"))
 
     def restart(self, statements: Script) -> None:
         """Undo everything and begin anew with these set-up statements."""
-        self._demand(self._bracket.undo)
-        self._demand(self._bracket.begin)
+        self._set_up(self._bracket.undo)
+        self._set_up(self._bracket.begin)
         self.prepare(statements)
+
+    def settle(self) -> None:
+        """Wait until all set-up was done.  Raises psycopg.Error for the first of it that failed."""
+        failure = self._read_set_up()
+        if failure is not None:
+            raise psycopg.errors.error_from_result(failure)
 
     def run(self, scripts: Sequence[Script]) -> list[tuple[Observation, ...]]:
         """Run each script from the savepoint's state and undo it.
@@ -103,11 +116,29 @@ class Wire:
         """
         chunks = [scripts[start : start + _CHUNK] for start in range(0, len(scripts), _CHUNK)]
         answers: list[tuple[Observation, ...]] = []
-        for sent, read in zip_longest(chunks, [(), *chunks], fillvalue=()):
-            # One chunk ahead: the server works on it while the answers to the one before are read.
-            self._send_all(sent)
-            answers.extend(self._receive_all(read))
+        for chunk in chunks[:_AHEAD]:
+            self._send_all(chunk)
+        if self._unread and chunks:
+            self._after_set_up(chunks[:_AHEAD])
+        for number, chunk in enumerate(chunks):
+            answers.extend(self._receive_all(chunk))
+            if number + _AHEAD < len(chunks):
+                self._send_all(chunks[number + _AHEAD])
+        self.counter.round_trips += -(-len(chunks) // _AHEAD)
         return answers
+
+    def _after_set_up(self, sent: Sequence[Sequence[Script]]) -> None:
+        """Read what set-up came to, which lies before the answers to the chunks that were just sent."""
+        failure = self._read_set_up()
+        if failure is None:
+            return
+        scripts = [script for chunk in sent for script in chunk]
+        for _ in range(sum(map(len, scripts)) + 2 * len(scripts) + len(sent)):  # answers, syncs and undos, last syncs
+            self._await()
+            if (result := self._pg.get_result()) is not None and result.status != pq.ExecStatus.PIPELINE_SYNC:
+                self._end_of_result()
+        self._notices.clear()
+        raise psycopg.errors.error_from_result(failure)
 
     def _send_all(self, chunk: Sequence[Script]) -> None:
         if chunk:
@@ -142,20 +173,28 @@ class Wire:
             raise psycopg.OperationalError(undone.get_error_message())
         return tuple(observations)
 
-    def _demand(self, statements: Script) -> None:
+    def _set_up(self, statements: Script) -> None:
         for statement in statements:
             self._pg.send_query_params(statement.encode(), None)
         self._pg.pipeline_sync()
         self._flush()
+        self._unread.append(len(statements))
+        if len(self._unread) > _CHUNK:
+            self.settle()
+
+    def _read_set_up(self) -> pq.abc.PGresult | None:
+        """The first failure among what set-up came to."""
         failure: pq.abc.PGresult | None = None
-        for _ in statements:
-            result = self._take_result()
-            if result.status == pq.ExecStatus.FATAL_ERROR:
-                failure = failure or result
-        self._take_sync()
+        unread, self._unread = self._unread, []
+        for statements in unread:
+            for _ in range(statements):
+                result = self._take_result()
+                if result.status == pq.ExecStatus.FATAL_ERROR:
+                    failure = failure or result
+            self._take_sync()
+        self.counter.round_trips += bool(unread)
         self._notices.clear()  # of what the set-up did: the persona does not hear it
-        if failure is not None:
-            raise psycopg.errors.error_from_result(failure)
+        return failure
 
     def _take_result(self) -> pq.abc.PGresult:
         self._await()

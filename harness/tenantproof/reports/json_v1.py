@@ -68,6 +68,8 @@ def document(report: Report) -> dict[str, object]:
         "notes": list(report.notes),
         "exit_code": report.exit_code,
         "interrupted": report.interrupted,
+        "trouble": report.trouble,
+        "round_trips": report.round_trips,
         "history": [run_document(run) for run in report.history],
         "baseline": _compared(report.baseline),
         "times": _times(report.timing),

@@ -61,6 +61,8 @@ def _report(root: Node) -> Report:
         timing=_timing(root.node("times")),
         exit_code=root.integer_or_none("exit_code"),
         interrupted=root.flag("interrupted"),
+        trouble=root.text("trouble"),
+        round_trips=root.integer("round_trips"),
         history=tuple(past_run(node) for node in root.nodes("history")),
         baseline=None if baseline is None else _compared(baseline),
     )

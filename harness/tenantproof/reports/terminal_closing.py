@@ -70,6 +70,7 @@ def exit_meaning(exit_code: int, threshold: Severity) -> str:
     meanings = {
         0: f"no finding at or above {threshold}",
         1: f"a finding at or above {threshold}",
+        3: "trouble with the database: see the notes",
         4: "no leak, but something that must be tested was not",
         5: "nothing to check",
         130: "interrupted",
@@ -94,7 +95,7 @@ def next_command(report: Report, *, paths: Sequence[str], verbose: bool, thresho
 
 def _verdict(pen: Pen, report: Report, matrix: Matrix) -> None:
     findings = open_findings(report)
-    clean = "bold yellow" if is_weak(report) or report.interrupted else "bold green"
+    clean = "bold yellow" if is_weak(report) or report.interrupted or report.trouble else "bold green"
     style = "bold red" if findings else clean if report.cells else "bold"
     pen.line((verdict_line(matrix) + (" · interrupted" if report.interrupted else ""), style))
     took = f" in {duration(report.timing.seconds)}" if report.timing.seconds else ""

@@ -155,7 +155,11 @@ def headline(report: Report, matrix: Matrix) -> str:
     if report.search is not None and report.search.pairs:
         scope += f" and {_counted(report.search.pairs, 'world pair')}"
     said = f"{parts[0]} in {scope}" if len(parts) == 1 else f"{', '.join(parts)}, of {scope}"
-    doubts = ["; the search was weak" if is_weak(report) else "", "; interrupted" if report.interrupted else ""]
+    doubts = [
+        "; the search was weak" if is_weak(report) else "",
+        "; interrupted" if report.interrupted else "",
+        "; trouble with the database" if report.trouble else "",
+    ]
     return f"{said}{''.join(doubts)}"
 
 

@@ -1,4 +1,4 @@
-"""Rows into the database: COPY per table with triggers off; row by row with repairs where a COPY is refused.
+"""Rows into the database: all of a table at once with triggers off; row by row with repairs where that is refused.
 
 With session_replication_role = replica neither triggers nor foreign keys fire, so tables of a cycle load in any
 order; NOT NULL, CHECK, UNIQUE and EXCLUDE are still enforced (PostgreSQL, "Client Connection Defaults").
@@ -19,6 +19,7 @@ from tenantproof.core.catalog import Catalog, Column, RelationKind
 from tenantproof.core.model import QName
 from tenantproof.core.world import Unseeded
 from tenantproof.seeding.answers import Answer, refusal
+from tenantproof.seeding.cast import Cast
 from tenantproof.seeding.paths import fragment, insertion, table_name
 from tenantproof.seeding.plan import Plan, TablePlan
 from tenantproof.seeding.repair import Repairs
@@ -27,6 +28,8 @@ from tenantproof.seeding.solving import Solver
 from tenantproof.seeding.store import SeedRow, Store
 from tenantproof.seeding.trials import Court, can_be_tried, try_rows
 from tenantproof.seeding.variety import like, variants
+
+_STALE = "not refreshed, since others would have to wait for it: rows of this run are not in it"
 
 Solvers = Callable[[TablePlan], Solver]
 """Makes the solver of a table whose rows were refused."""
@@ -59,7 +62,7 @@ def load(plan: Plan, store: Store, builders: Mapping[QName, Builder], solvers: S
         fresh = [row for row in store.of(table.name) if not row.existing]
         numbered.append(table)
         if fresh and can_be_tried(table, court.bodies):
-            _set_sequences(connection, numbered)
+            _set_sequences(connection, numbered, court.cast)
             numbered.clear()
             surplus, said = try_rows(court, table, fresh)
             for row in surplus:
@@ -67,17 +70,29 @@ def load(plan: Plan, store: Store, builders: Mapping[QName, Builder], solvers: S
             dropped[table.name] += surplus
             refused += said
             connection.execute("SET LOCAL session_replication_role = replica")
-    _set_sequences(connection, numbered)
+    _set_sequences(connection, numbered, court.cast)
     connection.execute("SET LOCAL session_replication_role = origin")
     return _once([*_lost(plan, store, dropped, refused), *_worth_saying(refused, plan, store)])
 
 
-def refresh_views(connection: psycopg.Connection[Any], catalog: Catalog, schemas: Sequence[str]) -> list[Unseeded]:
-    """Refresh the materialized views in scope, each after those it reads."""
+def refresh_views(
+    connection: psycopg.Connection[Any], catalog: Catalog, schemas: Sequence[str], *, alone: bool = True
+) -> list[Unseeded]:
+    """Refresh the materialized views in scope, each after those it reads.
+
+    Unless we are *alone*: REFRESH locks out who reads the view until the transaction ends.
+    """
     views = [r for r in catalog.in_schemas(schemas) if r.kind is RelationKind.MATVIEW]
     names = {view.name for view in views}
     failed: list[Unseeded] = []
     for view in sorted(views, key=lambda view: (len(names & set(view.base_relations)), view.name)):
+        if not alone:
+            found = connection.execute(
+                sql.SQL("SELECT EXISTS (SELECT FROM {})").format(table_name(view.name))
+            ).fetchone()
+            message = f"read: {_STALE}" if found and found[0] else f"{_STALE}, and it has none"
+            failed.append(Unseeded(relation=view.name, tenant=None, sqlstate="", message=message))
+            continue
         try:
             with connection.transaction():
                 connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(table_name(view.name)))
@@ -97,7 +112,7 @@ def _load_solved(
     solvers: Solvers,
 ) -> bool:
     """Write all rows at once, if need be after the table's CHECKs were solved for each; whether that went well."""
-    if _copy(connection, table, rows):
+    if _insert_all(connection, table, rows):
         return True
     solver = solvers(table)
     if not solver.has_checks:
@@ -107,7 +122,7 @@ def _load_solved(
         before = row.values
         builder.solve(row)
         _tell_children(table, before, row.values, plan, store)
-    return _copy(connection, table, rows)
+    return _insert_all(connection, table, rows)
 
 
 def _tell_children(
@@ -126,18 +141,23 @@ def _tell_children(
                 row.values |= {} if row.existing else new
 
 
-def _copy(connection: psycopg.Connection[Any], table: TablePlan, rows: Sequence[SeedRow]) -> bool:
+def _insert_all(connection: psycopg.Connection[Any], table: TablePlan, rows: Sequence[SeedRow]) -> bool:
     names = {name for row in rows for name in row.values}
     columns = [name for name in table.relation.column_names if name in names]
     if any(len(row.values) != len(columns) for row in rows):
         return False
-    listed = sql.SQL(", ").join(map(sql.Identifier, columns))
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(table.name), listed)
+    values = sql.SQL(", ").join(
+        sql.SQL("({})").format(sql.SQL(", ").join(sql.Literal(row.values[name]) for name in columns)) for row in rows
+    )
+    head = insertion(table.name, columns)
     try:
-        with connection.transaction(), connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row([row.values[name] for name in columns])
+        with connection.pipeline():  # one round trip, where COPY behind a savepoint takes four
+            connection.execute("SAVEPOINT whole")
+            connection.execute(sql.SQL("{} OVERRIDING SYSTEM VALUE VALUES {}").format(head, values))
+            connection.execute("RELEASE SAVEPOINT whole")
     except psycopg.Error:
+        connection.execute("ROLLBACK TO SAVEPOINT whole")
+        connection.execute("RELEASE SAVEPOINT whole")
         return False
     return True
 
@@ -232,7 +252,10 @@ def _once(found: Iterable[Unseeded]) -> list[Unseeded]:
     return list(dict.fromkeys(found))
 
 
-def _set_sequences(connection: psycopg.Connection[Any], tables: Sequence[TablePlan]) -> None:
+def _set_sequences(connection: psycopg.Connection[Any], tables: Sequence[TablePlan], cast: Cast) -> None:
+    """Not beside rows of others: our numbers are far from theirs, and setval would take their sequence back."""
+    if cast.beside:
+        return
     queries = [_setval(table, column) for table in tables for column in table.relation.columns if is_serial(column)]
     with connection.pipeline():
         for query in queries:

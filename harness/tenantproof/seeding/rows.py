@@ -13,7 +13,7 @@ from decimal import Decimal
 from tenantproof.core.catalog import Column, Constraint
 from tenantproof.core.seeds import child_uuid
 from tenantproof.seeding import partitions
-from tenantproof.seeding.cast import Cast, slug
+from tenantproof.seeding.cast import TOPS, Cast, slug
 from tenantproof.seeding.checks import Comparison
 from tenantproof.seeding.inversion import templates_for
 from tenantproof.seeding.links import Links, NoParent
@@ -83,7 +83,7 @@ class Builder:
         for row in store.of(table.name):
             self._taken.take(row.values)
         self._number = len(store.of(table.name))
-        self._first_serial = {c.name: self._highest(c.name) for c in table.relation.columns if is_serial(c)}
+        self._first_serial = {c.name: self._last(c) for c in table.relation.columns if is_serial(c)}
         self._key_columns = self._keyed()
         self._learned: Values = {}
         self._mixes = list(mixes(table, pinned_columns(table, self._templates, tenant_columns)))
@@ -398,6 +398,11 @@ class Builder:
             apart=column.name in self.table.apart,
             varied=self.table.varied.get(column.name),
         )
+
+    def _last(self, column: Column) -> int:
+        """The number after which ours begin."""
+        highest = self._highest(column.name)
+        return max(highest, TOPS.get(column.base_type, highest)) if self._cast.beside else highest
 
     def _highest(self, column: str) -> int:
         found = (row.values.get(column) for row in self._store.of(self.table.name))

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from tenantproof.core.catalog import Catalog
+from tenantproof.core.errors import UsageError
 from tenantproof.core.model import Persona, QName, Scenario, Tenancy
 from tenantproof.core.world import Key, Manifest, Unseeded
 from tenantproof.seeding import partitions
@@ -22,6 +24,7 @@ from tenantproof.seeding.filling import made_rows, run_fills, stages, unfilled
 from tenantproof.seeding.inlining import bodies_of
 from tenantproof.seeding.judging import Judge
 from tenantproof.seeding.load import load, refresh_views
+from tenantproof.seeding.paths import table_name
 from tenantproof.seeding.plan import AUTH_IDENTITIES, AUTH_USERS, Plan, TablePlan, make_plan
 from tenantproof.seeding.rows import FULL, Builder, Impossible, Want
 from tenantproof.seeding.samples import Clock, Samples
@@ -42,22 +45,30 @@ def seed(
     tenancy: Mapping[QName, Tenancy],
     personas: tuple[Persona, ...],
     seed: int,
+    beside: bool = False,
+    alone: bool = True,
 ) -> Manifest:
     """
-    Fill a fresh database: tenants, users, memberships, then every table that the scenario has in scope, and every
+    Fill a database: tenants, users, memberships, then every table that the scenario has in scope, and every
     table that those refer to.  Commits.
 
     *connection* is the observer's (a superuser), with autocommit off and no transaction open.  The manifest's
     personas carry the user ids that were written, which differ from the given ones where users are numbered.
+    *beside*: rows of others are there, and ours keep away from them: numbers come from the top of their type, ids
+    that are words get a suffix, sequences are not set.  Not *alone*: nothing is locked for which others would wait.
     A function of its arguments, but for instants outside keys: these are taken from the current day.
 
     Raises UsageError where the tenancy or a role does not fit the schema.  What the database refuses is no error:
     it stands in `Manifest.unseeded`.
     """
     plan = make_plan(catalog, scenario, tenancy)
-    cast = make_cast(scenario, personas, tenant_type=plan.tenant_type, user_type=plan.user_type, seed=seed)
+    cast = make_cast(
+        scenario, personas, tenant_type=plan.tenant_type, user_type=plan.user_type, seed=seed, beside=beside
+    )
     clock = Clock(now=datetime.now(UTC))
     _set_formats(connection)
+    if beside:
+        _require_new(connection, plan, cast)
     _sign_up(connection, catalog, plan, cast, clock)
     store = read_existing(connection, plan, catalog, cast)
     settle_memberships(connection, plan, cast, store)
@@ -74,7 +85,7 @@ def seed(
         filled = work.run_fills()
         problems += [*unfilled(parts.filled, store, cast), *work.fill(parts.after)]
     work.builders |= work.builders_of(parts.filled)
-    problems += refresh_views(connection, catalog, scenario.database.schemas)
+    problems += refresh_views(connection, catalog, scenario.database.schemas, alone=alone)
     problems += strayed(connection, plan, store, catalog, cast)
     after = read_keys(connection, plan)
     connection.commit()
@@ -114,6 +125,26 @@ def _sign_up(connection: psycopg.Connection[Any], catalog: Catalog, plan: Plan, 
     insert_auth_users(connection, cast, clock=clock, identities=AUTH_IDENTITIES in catalog.relations)
     if plan.tenants is not None:
         drop_new_tenants(connection, plan, cast, before[plan.tenants])
+
+
+def _require_new(connection: psycopg.Connection[Any], plan: Plan, cast: Cast) -> None:
+    """Raise UsageError where a tenant of ours is there already: whose rows are whose would nobody know."""
+    table = plan.table(plan.tenants) if plan.tenants else None
+    if table is None or plan.tenant_key is None:
+        return
+    found = connection.execute(
+        sql.SQL("SELECT {key}::text FROM {table} WHERE {key}::text = ANY (%s)").format(
+            key=sql.Identifier(plan.tenant_key), table=table_name(table.name)
+        ),
+        (list(cast.tenant_ids.values()),),
+    ).fetchall()
+    if found:
+        names = ", ".join(f"{cast.name_of(key)} ({key})" for (key,) in found)
+        raise UsageError(
+            f"tenants of the scenario are there already: {names}\n"
+            "  left by a run that was killed: `tenantproof clean` takes them away, or use another --seed; real "
+            "tenants: declare none with an id that exists, or use --writes never"
+        )
 
 
 def _set_formats(connection: psycopg.Connection[Any]) -> None:

@@ -2,23 +2,54 @@
 
 from __future__ import annotations
 
-from tenantproof.core.errors import TargetError
-from tenantproof.targets.reach import connect_or_explain, describe, dsn_of
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+from tenantproof.core.errors import UsageError, did_you_mean
+from tenantproof.core.model import Scenario
+from tenantproof.core.ports import SILENT, Target, Writes
+from tenantproof.core.settings import TargetSettings
+from tenantproof.targets.reach import dsn_of
 
 EMBEDDED = "embedded"
 
+Named = Mapping[str, object]
+"""The targets of a configuration, by name."""
 
-def require_embedded(target: str) -> None:
-    """Return for `embedded`; for a DSN (or `env:NAME`, a variable that holds one) say why it cannot be checked.
 
-    Raises UsageError for a variable that is not set, TargetError for a server that cannot be reached, that is no
-    PostgreSQL, or that is one: only databases that tenantproof makes itself are checked so far.
+def settings_for(target: str, named: Named, configured: Callable[[str], TargetSettings]) -> TargetSettings:
+    """What is known of a target that is somebody's: NAME of the configuration, env:NAME, or a DSN.
+
+    Raises UsageError for a name that nobody knows, and for a variable that is not set.
     """
-    if target == EMBEDDED:
-        return
-    dsn = dsn_of(target, "--target")
-    connect_or_explain(dsn).close()
-    raise TargetError(
-        f"{describe(dsn)} answers, but only databases that tenantproof makes itself are checked so far:\n"
-        "  seeding and attacking somebody's data needs a guard that is not built yet; leave --target out"
+    if target in named:
+        return configured(target)
+    if target.startswith("env:"):
+        return TargetSettings(shown=target, dsn=dsn_of(target, "--target"))
+    if is_dsn(target):
+        return TargetSettings(shown="the DSN", dsn=target)
+    raise UsageError(
+        f"--target {target}: {did_you_mean(target, (EMBEDDED, *named))}  A target is embedded, env:NAME of a variable "
+        "with a DSN, a DSN, or a name under [targets] in the configuration"
     )
+
+
+def is_dsn(text: str) -> bool:
+    """Whether somebody meant a DSN, be it right or wrong."""
+    if "://" in text:
+        return True
+    with suppress(ProgrammingError):
+        return bool(conninfo_to_dict(text))
+    return "=" in text
+
+
+def theirs(
+    settings: TargetSettings, scenario: Scenario, *, writes: str | Writes | None, say: Callable[[str], None] = SILENT
+) -> Target:
+    """The target for a database that is somebody's.  Raises UsageError for `--writes seed`."""
+    from tenantproof.targets.dsn import DsnTarget, writes_of
+
+    return DsnTarget(settings, scenario, writes=writes_of(settings, writes), say=say)

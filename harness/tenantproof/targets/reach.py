@@ -3,13 +3,41 @@
 from __future__ import annotations
 
 import os
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tenantproof.core.errors import TargetError, UsageError
 
+if TYPE_CHECKING:
+    from pybreaker import CircuitBreaker
+
 CONNECT_SECONDS = 10
+
+TRIES = 4
+"""Attempts at one connection; the waits between them double, from a quarter of a second on, with some chance."""
+
+GIVES_UP_AFTER, RESTS_SECONDS = 3, 60
+"""Connections in a row that failed for good, and how long nobody then knocks at that server."""
+
+_PASSING = (
+    "Connection refused",
+    "too many clients",
+    "remaining connection slots",
+    "the database system is starting up",
+    "the database system is in recovery mode",
+    "server closed the connection unexpectedly",
+    "Connection reset by peer",
+    "Temporary failure in name resolution",
+    "no more connections allowed",
+    "server login failed",
+    "query_wait_timeout",
+)
+"""What may be otherwise a moment later.  A wrong password is not: it is asked once."""
+
+Session = TypeVar("Session", bound="psycopg.Connection[Any]")
 
 _KNOWN = (
     ("Connection refused", "nothing listens there (connection refused)"),
@@ -42,11 +70,51 @@ def dsn_of(given: str, option: str) -> str:
 
 def connect_or_explain(conninfo: str) -> psycopg.Connection:
     """An autocommit connection.  Raises TargetError in one sentence, never with the password."""
+    return connect_as(psycopg.Connection[Any], conninfo)
+
+
+def connect_as(kind: type[Session], conninfo: str) -> Session:
+    """An autocommit connection of a class of its own, nothing prepared on it; else as `connect_or_explain`.
+
+    What may pass is tried again, with a growing wait; a server that failed too often in a row is left in peace.
+    """
+    from pybreaker import CircuitBreakerError
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
     place = describe(conninfo)
+    patiently = Retrying(
+        stop=stop_after_attempt(TRIES),
+        wait=wait_random_exponential(multiplier=0.25, max=5),
+        retry=retry_if_exception(_may_pass),
+        reraise=True,
+    )
+    bounded = _bounded(conninfo)
     try:
-        return psycopg.connect(_bounded(conninfo), autocommit=True)
+        opened: Session = _breaker(place).call(
+            patiently, lambda: kind.connect(bounded, autocommit=True, prepare_threshold=None)
+        )
+        return opened
+    except CircuitBreakerError:
+        raise TargetError(
+            f"cannot use the database at {place}: it failed {GIVES_UP_AFTER} times in a row and is left in peace for "
+            f"{RESTS_SECONDS} seconds"
+        ) from None
     except psycopg.Error as error:
         raise TargetError(f"cannot use the database at {place}: {_reason(conninfo, error)}") from None
+
+
+@cache
+def _breaker(place: str) -> CircuitBreaker:
+    """One for each place, for as long as the program runs."""
+    from pybreaker import CircuitBreaker
+
+    return CircuitBreaker(
+        fail_max=GIVES_UP_AFTER, reset_timeout=RESTS_SECONDS, throw_new_error_on_trip=False, name=place
+    )
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, psycopg.OperationalError) and any(one in str(error) for one in _PASSING)
 
 
 def describe(conninfo: str) -> str:
@@ -61,6 +129,11 @@ def describe(conninfo: str) -> str:
     user = f"{parts['user']}@" if parts.get("user") else ""
     port = f":{parts['port']}" if parts.get("port") else ""
     return f"{user}{parts.get('host') or parts.get('hostaddr') or 'localhost'}{port}/{parts.get('dbname') or ''}"
+
+
+def place_of(conninfo: str) -> str:
+    """host:port/dbname of a DSN: which database it is, whoever connects.  Raises TargetError for what is no DSN."""
+    return describe(conninfo).rpartition("@")[2]
 
 
 def _bounded(conninfo: str) -> str:

@@ -42,6 +42,8 @@ _TIMEOUT = "57014"
 _TOO_DEEP = "54001"
 _NOT_PREPARED = "26000"
 _MANY_ROWS = 5000
+PREPARED = "tenantproof_touched"
+"""What outlives a transaction: a prepared statement, for as long as the session does."""
 _TOUCHED = """
 PREPARE tenantproof_touched AS
 SELECT pg_catalog.string_agg(t.oid::text || ':' || t.n::text, ' ')
@@ -50,7 +52,7 @@ FROM (SELECT o AS oid, pg_catalog.pg_stat_get_xact_tuples_inserted(o) + pg_catal
       FROM pg_catalog.unnest({}::pg_catalog.oid[]) AS o) AS t
 WHERE t.n > 0
 """
-_ASK_TOUCHED = "EXECUTE tenantproof_touched"
+_ASK_TOUCHED = f"EXECUTE {PREPARED}"
 
 
 @dataclass(slots=True)
@@ -137,7 +139,7 @@ def learn_oids(wire: Wire, facts: Facts) -> Mapping[QName, str]:
 def prepare_question(wire: Wire, oids: Iterable[str]) -> None:
     """Prepare the question which relations were written to; what is prepared outlives transactions."""
     listed = "{" + ",".join(oids) + "}"
-    wire.run([("DEALLOCATE ALL",), (sql.SQL(_TOUCHED).format(sql.Literal(listed)).as_string(None),)])
+    wire.run([(f"DEALLOCATE {PREPARED}",), (sql.SQL(_TOUCHED).format(sql.Literal(listed)).as_string(None),)])
 
 
 class Arena:
@@ -148,6 +150,7 @@ class Arena:
         self.persona, self.worlds, self.tally = border.persona, tuple(worlds), tally
         self._names = {oid: name for name, oid in scene.oids.items()}
         self._memberships = scene.memberships
+        self._proven = False
         self._becoming = (*as_persona(scene.plan.identities[self.persona.name]), _TIMEOUTS)
         self._counted: dict[str, int] = {}
         self._hangs = {name: relation_parents(relation) for name, relation in scene.facts.relations.items()}
@@ -220,6 +223,9 @@ class Arena:
     def _begin(self) -> None:
         try:
             self._wire.restart(self._world_1)
+            if not self._proven:
+                self._wire.settle()
+                self._proven = True
         except psycopg.Error as error:
             raise TargetError(f"nobody can become {self.persona.name}: {str(error).strip()}") from error
 

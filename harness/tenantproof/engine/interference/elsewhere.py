@@ -62,7 +62,9 @@ class Elsewhere:
 
 
 def refreshes(wire: Wire, plan: Plan) -> tuple[str, ...]:
-    """REFRESH for each materialized view that can be refreshed."""
+    """REFRESH for each materialized view that can be refreshed; none where others would wait for its lock."""
+    if not plan.alone:
+        return ()
     views = [name for name, relation in plan.catalog.relations.items() if relation.kind is RelationKind.MATVIEW]
     asked = [
         sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.Identifier(*name)).as_string(None) for name in sorted(views)

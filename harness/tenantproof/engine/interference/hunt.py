@@ -131,7 +131,7 @@ class Hunt:
         subjects = list(seat.subjects)
         if not subjects:
             return
-        self._first_calls(seat)
+        self._first_calls(seat, enough)
         self._run(seat, list(obvious_reads(seat.vocabulary)))
         self._run(seat, list(collisions(seat.vocabulary)))
         if self.budget.obvious:
@@ -171,12 +171,12 @@ class Hunt:
             draw()
         return drawn
 
-    def _first_calls(self, seat: Seat) -> None:
-        """Each function once by itself, to learn which of them hang."""
+    def _first_calls(self, seat: Seat, enough: Callable[[], bool]) -> None:
+        """Each function once by itself, to learn which of them hang; until it is *enough*."""
         if self._round > 1:
             return
         for subject in seat.vocabulary.verbs:
-            if _key(subject) not in self.tally.slow:
+            if _key(subject) not in self.tally.slow and not enough():
                 self._run(seat, self._draw(seat, [subject], 0, 1)[0])
 
     def _endings(self, seat: Seat) -> list[Program]:

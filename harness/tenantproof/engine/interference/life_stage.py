@@ -112,6 +112,7 @@ class Stage:
             return None
         try:
             self._wire.prepare((*step.statements, _MARK))
+            self._wire.settle()
         except psycopg.Error:
             self._wire.prepare((_BACK,))
             return None
@@ -373,7 +374,7 @@ class Neighbour:
     """Another session in the middle of a transaction: uncommitted rows of a tenant, always rolled back."""
 
     def __init__(self, conninfo: str, plan: Plan) -> None:
-        self._connection = psycopg.connect(conninfo)
+        self._connection = psycopg.connect(conninfo, prepare_threshold=None)
         self._drafts = plan.manifest.drafts
         self._ids = plan.manifest.tenant_ids
 

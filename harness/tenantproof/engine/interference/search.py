@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tenantproof.core.finding import Finding, Verdict
 from tenantproof.core.model import QName
@@ -61,8 +61,32 @@ def search(
     a neighbour who writes meanwhile.  The wire's session must be the observer's.
     """
     hunt = Hunt(set_up(wire, plan), budget, known)
-    lived: dict[str, Finding] = {}
+    lived = _Lived()
+    try:
+        yield from _rounds(hunt, lived, locate, enough=enough, rounds=rounds, conninfo=conninfo)
+    except Exception:  # Hypothesis wraps what happens to a program in errors of its own
+        if not wire.lost:
+            raise  # a server that is gone ends the search, and what was found stands
+    yield Searched(
+        findings=(*lived.findings.values(), *findings_of(hunt.scene, list(hunt.catches.values()), locate)),
+        search=progress(hunt.tally),
+        gaps=(*function_gaps(plan), *_slow(hunt.tally)),
+        notes=lived.notes,
+    )
+
+
+@dataclass(slots=True)
+class _Lived:
+    """What lives came to."""
+
+    findings: dict[str, Finding] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+def _rounds(
+    hunt: Hunt, lived: _Lived, locate: Locate, *, enough: Callable[[], bool], rounds: int, conninfo: str | None
+) -> Iterator[Search]:
+    wire, plan, budget = hunt.scene.wire, hunt.scene.plan, hunt.budget
     for number in range(rounds):
         life = life_findings(
             wire,
@@ -70,23 +94,18 @@ def search(
             seed=child_seed(budget.seed, "round", number),
             examples=max(2, min(_LIVES, _READS // max(1, len(plan.relations)))),
             steps=_STEPS,
-            known=known,
+            known=hunt.known,
             locate=locate,
             conninfo=conninfo,
         )
-        lived.update((finding.fingerprint, finding) for finding in life.findings if finding.fingerprint not in lived)
-        notes = life.notes
+        for finding in life.findings:
+            lived.findings.setdefault(finding.fingerprint, finding)
+        lived.notes = life.notes
         yield progress(hunt.tally)  # lives may have taken long, and a batch may too: nobody should wonder
         tried = hunt.tally.attempts
         yield from (progress(tally) for tally in hunt.sweep(enough))
         if enough() or hunt.tally.attempts == tried:
             break
-    yield Searched(
-        findings=(*lived.values(), *findings_of(hunt.scene, list(hunt.catches.values()), locate)),
-        search=progress(hunt.tally),
-        gaps=(*function_gaps(plan), *_slow(hunt.tally)),
-        notes=notes,
-    )
 
 
 def progress(tally: Tally) -> Search:

@@ -1,0 +1,1 @@
+"""Rows that a run commits in somebody's database: written down before, and taken away afterwards."""
