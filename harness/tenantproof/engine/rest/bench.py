@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from tenantproof.core.attempt import Attempt, Change, Deed, Form, Observation, Outcome, Snapshot
@@ -149,14 +149,15 @@ class RestBench:
             answer = self.ask(request)
             demand_rollback(answer)
             return Outcome(attempt=attempt, observation=observed(answer))
-        return self._committed(self.stage, attempt, request)
+        return self.committed(self.stage, attempt, lambda: observed(self.ask(request)))
 
-    def _committed(self, stage: Stage, attempt: Attempt, request: Request) -> Outcome:
+    def committed(self, stage: Stage, attempt: Attempt, act: Callable[[], Observation]) -> Outcome:
+        """What *act*, which makes the attempt, changes on its stage; all of it is put back."""
         before = {name: stage.before(name) for name in attempt.watch if name in self.plan.watches}
         stage.set(attempt)
         acted = True
         try:
-            seen = observed(self.ask(request))
+            seen = act()
             acted = not seen.refused
             changes = stage.changes(attempt, before) if acted and self._may_have_changed(attempt, seen) else ()
         finally:

@@ -16,7 +16,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from tenantproof.core.attempt import Form
-from tenantproof.core.errors import UsageError
+from tenantproof.core.errors import MissingExtra, UsageError
 from tenantproof.core.finding import Finding, Verdict
 from tenantproof.core.model import Command, Persona, Platform, QName
 from tenantproof.core.ports import Identity, Writes
@@ -26,6 +26,7 @@ from tenantproof.engine.matrix import Judged
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.rest.bench import RestBench, Stage
 from tenantproof.engine.rest.calls import Told, calls_of, computed_of
+from tenantproof.engine.rest.confirming import confirm, retells, worth_confirming
 from tenantproof.engine.rest.differences import Side, differences, in_short, leaks_more
 from tenantproof.engine.rest.findings import Author
 from tenantproof.engine.rest.greeting import NO_CONTROL, greet, rolls_back
@@ -36,7 +37,7 @@ from tenantproof.engine.rest.shapes import Excess, Link, links_of, look_at_shape
 from tenantproof.engine.rest.speaking import Tongue
 from tenantproof.engine.rest.tokens import assault, witness_of
 from tenantproof.engine.ways import Found, Standing, Way
-from tenantproof.identity.claims import LIFETIME
+from tenantproof.identity.claims import LIFETIME, anon_key
 from tenantproof.identity.sessions import EXTRA_SEARCH_PATH, SERVICE_SCHEMAS
 from tenantproof.identity.signing import Signer
 from tenantproof.targets.rest.client import Client, ServerGone, described
@@ -45,6 +46,9 @@ from tenantproof.targets.rest.server import Settings, serving
 
 OBJECT = "api"
 """What gaps are about that concern the API as a whole."""
+
+CLIENT = "the supabase client"
+_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +157,8 @@ class _Visit:
         self._guesses()
         swept = sweep_by_http(self._standing.wire, self._plan, self._standing.ground, cells, self._bench)
         self._compare(swept)
-        self._shapes(swept.pairs)
+        told = self._shapes(swept.pairs)
+        self._confirmed(swept.pairs, told)
         self._tokens(swept.pairs)
         self._haul.notes.append(f"{self._client.requests:,} requests over HTTP")
 
@@ -266,7 +271,31 @@ class _Visit:
         self._haul.notes.extend(f"more by HTTP, and permitted: {line}" for line in in_short(harmless, Side.MORE))
         self._haul.gaps.extend(_unsaid(swept))
 
-    def _shapes(self, pairs: Sequence[Pair]) -> None:
+    def _confirmed(self, pairs: Sequence[Pair], told: Sequence[tuple[Identity, Told]]) -> None:
+        """The supabase client's turn: findings and positive controls once more, by what applications use."""
+        key = self._api.key or self._standing.signer.mint(anon_key(self._plan.scenario.session.anon_role, int(time())))
+        try:
+            done = confirm(worth_confirming(pairs), lambda pair: self._bench(pair.by_http.stand.persona), api_key=key)
+            again = [retells(self._bench(who.persona), one, api_key=key) for who, one in told]
+        except MissingExtra as error:
+            self._haul.gaps.append(Gap(object=CLIENT, reason=f"not asked: {error}"))
+            return
+        calls, silent = sum(one is not None for one in again), sum(one is False for one in again)
+        agree = done.asked - len(done.doubts) + calls - silent
+        unsaid = f"; {done.unsaid:,} it cannot make" if done.unsaid else ""
+        made = f"the supabase client made {done.asked + calls:,} of the attempts once more"
+        self._haul.notes.append(f"{made}: {agree:,} came to the same{unsaid}")
+        if doubts := [doubt.words for doubt in done.doubts]:
+            more = f", and {len(doubts) - _SHOWN} more" if len(doubts) > _SHOWN else ""
+            reason = (
+                f"undecided: plain HTTP and the client came to different things: {'; '.join(doubts[:_SHOWN])}{more}"
+            )
+            self._haul.gaps.append(Gap(object=CLIENT, reason=reason))
+        if silent:
+            reason = f"undecided: {silent} calls of functions tell plain HTTP what they do not tell the client"
+            self._haul.gaps.append(Gap(object=CLIENT, reason=reason))
+
+    def _shapes(self, pairs: Sequence[Pair]) -> list[tuple[Identity, Told]]:
         links = links_of(self._plan.relations)
         excesses: list[tuple[Identity, Excess]] = []
         told: list[tuple[Identity, Told]] = []
@@ -281,6 +310,7 @@ class _Visit:
                 told.extend((bench.identity, one) for one in calls_of(bench, self._tongue.schemas))
         self._haul.findings.extend(self._author.of_excesses(excesses))
         self._haul.findings.extend(self._author.of_calls(told))
+        return told
 
     def _may_call(self) -> bool:
         return self._stage is not None
