@@ -14,7 +14,7 @@ from tenantproof.core.model import Command, QName
 from tenantproof.core.seeds import child_uuid
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.rest.bench import RestBench
-from tenantproof.engine.rest.speaking import quoted
+from tenantproof.engine.rest.speaking import where
 from tenantproof.oracle.entitlement import Stance
 from tenantproof.targets.rest.client import Request
 
@@ -67,7 +67,7 @@ def _foreign_tenant(bench: RestBench, name: QName) -> str | None:
 
 def _counting(bench: RestBench, name: QName, column: str, value: str, kind: str) -> Request:
     plain = bench.tongue.reading(name, (column,), f"count={kind}")
-    return replace(plain, query=(*plain.query, (quoted(column), f"eq.{value}")))
+    return replace(plain, query=(*plain.query, where(column, f"eq.{value}")))
 
 
 def _by_plan(bench: RestBench, relation: Relation) -> Iterator[Guess]:

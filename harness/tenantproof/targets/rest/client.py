@@ -152,7 +152,8 @@ class Client:
     def _sent(self, method: str, address: str, headers: list[tuple[str, str]], content: bytes | None) -> Answer:
         self.requests += 1
         try:
-            reply = self.http.request(method, address, headers=headers, content=content)
+            told = [(name.encode(), value.encode()) for name, value in headers]  # names of schemas: any alphabet
+            reply = self.http.request(method, address, headers=told, content=content)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ServerGone(f"the API at {described(self.url)} does not answer: {_reason(error)}") from None
         return Answer(reply.status_code, {k.lower(): v for k, v in reply.headers.items()}, reply.text)
