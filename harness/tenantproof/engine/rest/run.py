@@ -18,7 +18,7 @@ from psycopg.conninfo import make_conninfo
 from tenantproof.core.attempt import Form
 from tenantproof.core.errors import MissingExtra, UsageError
 from tenantproof.core.finding import Finding, Verdict
-from tenantproof.core.model import Command, Persona, Platform, QName
+from tenantproof.core.model import Command, Persona, Platform, QName, Scenario
 from tenantproof.core.ports import Identity, Writes
 from tenantproof.core.report import Gap
 from tenantproof.core.world import Key
@@ -84,12 +84,9 @@ def over_http(standing: Standing, api: Api) -> Found:
 
     Raises UsageError for a database that nobody can reach so, TargetError where our PostgREST does not come up.
     """
-    plan = standing.plan
-    if plan.scenario.database.platform is not Platform.SUPABASE or plan.scenario.session.login is None:
-        raise UsageError("--via rest: PostgREST tells the database who asks as on Supabase; the scenario says postgres")
+    schemas = exposed(standing.plan.scenario)
     if api.url is None and not standing.handle.owned:
         raise UsageError("--via rest: this database is not ours to serve; say where its API is with --api")
-    schemas = tuple(schema for schema in plan.scenario.database.schemas if schema not in SERVICE_SCHEMAS)
     if not schemas:
         return Found(gaps=(Gap(object=OBJECT, reason="no schema of the scenario is one that PostgREST exposes"),))
     if standing.handle.writes is Writes.ROLLBACK:
@@ -117,15 +114,26 @@ def _client(standing: Standing, api: Api, schemas: tuple[str, ...]) -> Iterator[
 
 def settings_for(standing: Standing, schemas: tuple[str, ...]) -> Settings:
     """How Supabase would serve this database."""
-    session = standing.plan.scenario.session
+    return settings_of(standing.plan.scenario, standing.handle.conninfo, standing.signer, schemas)
+
+
+def settings_of(scenario: Scenario, conninfo: str, signer: Signer, schemas: tuple[str, ...]) -> Settings:
+    """How Supabase would serve the database of *conninfo*, for tokens of *signer*."""
     return Settings(
-        conninfo=make_conninfo(standing.handle.conninfo, user=session.login),
-        verifier=json.dumps(standing.signer.jwks()),
+        conninfo=make_conninfo(conninfo, user=scenario.session.login),
+        verifier=json.dumps(signer.jwks()),
         schemas=schemas,
         extra_search_path=EXTRA_SEARCH_PATH,
-        anon_role=session.anon_role,
-        pre_request=session.pre_request,
+        anon_role=scenario.session.anon_role,
+        pre_request=scenario.session.pre_request,
     )
+
+
+def exposed(scenario: Scenario) -> tuple[str, ...]:
+    """The scenario's schemas that PostgREST exposes.  Raises UsageError where it would not set what they read."""
+    if scenario.database.platform is not Platform.SUPABASE or scenario.session.login is None:
+        raise UsageError("--via rest: PostgREST tells the database who asks as on Supabase; the scenario says postgres")
+    return tuple(schema for schema in scenario.database.schemas if schema not in SERVICE_SCHEMAS)
 
 
 class _Visit:
