@@ -26,7 +26,7 @@ import psycopg
 
 from tenantproof.core.bisection import Bisection
 from tenantproof.core.drift import Drift
-from tenantproof.core.errors import Problem, TargetError, UsageError, did_you_mean
+from tenantproof.core.errors import MissingExtra, Problem, TargetError, UsageError, did_you_mean
 from tenantproof.core.events import Event, PhaseStarted, RunFinished, Searching
 from tenantproof.core.finding import Finding, Severity, Verdict
 from tenantproof.core.model import Acceptance, Platform, Scenario
@@ -368,6 +368,10 @@ def _ways(via: Sequence[str], api_url: str | None, api_key: str | None) -> tuple
         if api_url is not None or api_key is not None:
             raise UsageError("--api and --api-key say where PostgREST is: give --via rest, too")
         return ()
+    try:
+        import httpx  # noqa: F401  # asked for before the run, so that its absence is one sentence
+    except ImportError:
+        raise MissingExtra("--via rest", "rest") from None
     from tenantproof.engine.rest.run import Api, rest_way
     from tenantproof.targets.reach import dsn_of
     from tenantproof.targets.rest.client import checked
