@@ -54,6 +54,11 @@ class Keeper:
         rows = tuple(self._connection.execute(query.encode()).fetchall())
         return Observation(rows=rows, count=len(rows))
 
+    def analyze(self, names: Iterable[QName]) -> None:
+        """Let the planner count the rows of these tables."""
+        for name in names:
+            self._connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*name)))
+
     def restore(self, among: Collection[QName] | None = None) -> frozenset[QName]:
         """Put back what was written since, in the tables *among* which to look (None: all); returns those that were."""
         looked_at = [number for number, (name, _) in self._tables.items() if among is None or name in among]

@@ -36,6 +36,7 @@ from tenantproof.engine.rest.matrix import Pair, Swept, sweep_by_http
 from tenantproof.engine.rest.shapes import Excess, Link, links_of, look_at_shapes
 from tenantproof.engine.rest.speaking import Tongue
 from tenantproof.engine.rest.tokens import assault, witness_of
+from tenantproof.engine.rest.writing import Smuggled, first_of_each, returned_by, together_of
 from tenantproof.engine.ways import Found, Standing, Way
 from tenantproof.identity.claims import LIFETIME, anon_key
 from tenantproof.identity.sessions import EXTRA_SEARCH_PATH, SERVICE_SCHEMAS
@@ -166,6 +167,7 @@ class _Visit:
         swept = sweep_by_http(self._standing.wire, self._plan, self._standing.ground, cells, self._bench)
         self._compare(swept)
         told = self._shapes(swept.pairs)
+        self._writing(swept.pairs)
         self._confirmed(swept.pairs, told)
         self._tokens(swept.pairs)
         self._haul.notes.append(f"{self._client.requests:,} requests over HTTP")
@@ -231,11 +233,17 @@ class _Visit:
     def _guesses(self) -> None:
         """Counts and plans, before anything is written: one persona that may ask for each relation."""
         found: list[tuple[Identity, Guess]] = []
+        if self._stage is not None:  # what the planner knows of is then no matter of chance
+            self._stage.keeper.analyze(relation.name for relation in self._plan.relations if relation.is_table)
         for relation in self._plan.relations:
             persona = self._who_may_ask(relation.name)
             if persona is not None and relation.is_table:
                 bench = self._bench(persona)
                 found.extend((bench.identity, guess) for guess in guesses_at(bench, relation))
+        if self._api.url is None and (counted := [guess for _, guess in found if guess.channel == "API-COUNT"]):
+            found = [one for one in found if one[1].channel != "API-COUNT"]
+            told = f"estimated counts tell how many rows others have, of {len(counted)} relations"
+            self._haul.notes.append(f"{told} (Prefer: count=planned; API-COUNT): that is PostgREST's nature")
         self._haul.findings.extend(self._author.of_guesses(found))
         self._described()
 
@@ -278,6 +286,23 @@ class _Visit:
         harmless = [one for one in found if not leaks_more(one.pair)]
         self._haul.notes.extend(f"more by HTTP, and permitted: {line}" for line in in_short(harmless, Side.MORE))
         self._haul.gaps.extend(_unsaid(swept))
+
+    def _writing(self, pairs: Sequence[Pair]) -> None:
+        """Several rows at once, and rows that writes return: where what is committed can be put back."""
+        if self._stage is None:
+            return
+        smuggled: list[tuple[Identity, Smuggled]] = []
+        excesses: list[tuple[Identity, Excess]] = []
+        for pair in first_of_each(pairs, Command.INSERT, Command.UPDATE, Command.DELETE):
+            persona = pair.by_http.stand.persona
+            bench = self._bench(persona)
+            if pair.by_http.command is Command.INSERT:
+                if (taken := together_of(bench, self._stage, pair)) is not None:
+                    smuggled.append((bench.identity, taken))
+            elif (excess := returned_by(bench, self._stage, pair, _reads_of(persona, pairs))) is not None:
+                excesses.append((bench.identity, excess))
+        self._haul.findings.extend(self._author.of_smuggled(smuggled))
+        self._haul.findings.extend(self._author.of_excesses(excesses))
 
     def _confirmed(self, pairs: Sequence[Pair], told: Sequence[tuple[Identity, Told]]) -> None:
         """The supabase client's turn: findings and positive controls once more, by what applications use."""
