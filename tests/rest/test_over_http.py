@@ -140,20 +140,24 @@ def test_an_api_that_logs_in_as_another_role_shows_more(postgrest: Path) -> None
     assert {(finding.object, finding.command.value) for finding in more} == {("public.notes", "select")}
     assert more[0].severity.value == "critical"
     assert "by HTTP" in more[0].evidence[0].observed
-    assert [finding.channel for finding in clean.findings] == ["JWT-ISSUER"]
+    assert beside_what_is_inherent(clean) == []
+
+
+def beside_what_is_inherent(found: Found) -> list[str]:
+    """The channels of findings about an API of somebody's, without what every PostgREST does."""
+    channels = [finding.channel for finding in found.findings if finding.severity.value != "low"]
+    assert {finding.channel for finding in found.findings} - set(channels) <= {"JWT-ISSUER", "API-COUNT"}
+    return channels
 
 
 def test_settings_that_tell_too_much(safe: Standing, postgrest: Path) -> None:
-    with psycopg.connect(safe.handle.conninfo, autocommit=True) as connection:
-        connection.execute("analyze public.notes")
-        found = visited(safe, postgrest, plans=True, openapi_mode="ignore-privileges")
-        connection.execute("delete from pg_statistic where starelid = 'public.notes'::regclass")
+    found = visited(safe, postgrest, plans=True, openapi_mode="ignore-privileges")
     told = {finding.channel: finding for finding in found.findings}
 
     assert told.keys() == {"API-COUNT", "API-PLAN", "JWT-ISSUER"}
     assert "for another tenant" in told["API-COUNT"].evidence[0].observed
     assert "removed" in told["API-PLAN"].evidence[0].observed
-    assert told["API-COUNT"].severity.value == "medium"
+    assert told["API-COUNT"].severity.value == "low"
 
 
 def test_max_rows_is_paged_through(safe: Standing, postgrest: Path) -> None:
@@ -188,7 +192,7 @@ def test_somebodys_database_is_written_only_where_it_rolls_back(safe: Standing, 
     assert "does not roll back" in silent.gaps[0].reason
     assert "nothing may be written" in reading.gaps[0].reason
     for found in (honest, silent, reading):
-        assert [finding.channel for finding in found.findings] == ["JWT-ISSUER"]
+        assert beside_what_is_inherent(found) == []
 
 
 def test_rows_in_an_open_transaction_are_out_of_reach(safe: Standing) -> None:
