@@ -124,6 +124,9 @@ def _profile(bench: RestBench, schema: str) -> tuple[tuple[str, str], ...]:
 
 
 def told_too_much(plan: Plan, role: str, schema: str, described: Described) -> list[QName]:
-    """Relations that the description names although the role holds no privilege on them."""
+    """Relations that the description names although the role holds no privilege on them.
+
+    Any privilege counts, as for PostgREST's follow-privileges: Supabase grants TRUNCATE and the like to everybody.
+    """
     found = (plan.catalog.relations.get(QName(schema, name)) for name in sorted(described.relations))
     return [relation.name for relation in found if relation is not None and not plan.privileges(role, relation)]

@@ -41,6 +41,7 @@ from tenantproof.engine.ways import Found, Standing, Way
 from tenantproof.identity.claims import LIFETIME, anon_key
 from tenantproof.identity.sessions import EXTRA_SEARCH_PATH, SERVICE_SCHEMAS
 from tenantproof.identity.signing import Signer
+from tenantproof.targets.rest.auth import Auth, NotSignedIn
 from tenantproof.targets.rest.client import Client, ServerGone, described
 from tenantproof.targets.rest.program import find_postgrest
 from tenantproof.targets.rest.server import Settings, serving
@@ -54,10 +55,14 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """Where the API is (None: a PostgREST of our own), and the key that its gateway asks for."""
+    """Where the API is (None: a PostgREST of our own), and the key that its gateway asks for.
+
+    `auth` is the address of the Auth server at which personas sign in (None: their tokens are minted).
+    """
 
     url: str | None = None
     key: str | None = field(default=None, repr=False)
+    auth: str | None = None
 
 
 @dataclass(slots=True)
@@ -156,10 +161,11 @@ class _Visit:
         self._author = Author(self._plan, self._tongue, standing.signer)
         self._ahead = 0
         self._stage: Stage | None = None
+        self._auth = None if api.auth is None else Auth(stack.enter_context(Client(api.auth, key=api.key)))
 
     def everything(self) -> None:
         """All parts, one after another; each leaves what it found in the haul."""
-        if not self._greeted():
+        if not (self._signed_in() and self._greeted()):
             return
         self._stage = self._staged()
         cells = self._cells if self._stage or self._honest_rollback() else self._only_reads()
@@ -171,6 +177,19 @@ class _Visit:
         self._confirmed(swept.pairs, told)
         self._tokens(swept.pairs)
         self._haul.notes.append(f"{self._client.requests:,} requests over HTTP")
+
+    def _signed_in(self) -> bool:
+        """Whether every persona that has a user can sign in, where they are to."""
+        failed: list[str] = []
+        for persona in self._plan.manifest.personas if self._auth is not None else ():
+            try:
+                self._minted(persona)
+            except NotSignedIn as error:
+                failed.append(str(error))
+        if failed:
+            more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+            self._haul.gaps.append(Gap(object=OBJECT, reason=f"{NO_CONTROL}: {failed[0]}{more}"))
+        return not failed
 
     def _greeted(self) -> bool:
         known = self._readable()
@@ -195,10 +214,13 @@ class _Visit:
         return None
 
     def _minted(self, persona: Persona, ahead: int | None = None) -> Identity:
-        """The persona with a token that lives from now on, by the server's clock."""
+        """The persona with a token: that of its session, else one that lives from now on by the server's clock."""
         identity = self._plan.identities[persona.name]
         if identity.token is None:
             return identity
+        if self._auth is not None:
+            session = self._auth.session(persona.name, persona.email or "", persona.user_id or "")
+            return replace(identity, token=session.token, claims=session.claims)
         now = int(time()) + (self._ahead if ahead is None else ahead)
         return replace(
             identity, token=self._standing.signer.mint({**identity.claims, "iat": now, "exp": now + LIFETIME})
@@ -307,8 +329,11 @@ class _Visit:
     def _confirmed(self, pairs: Sequence[Pair], told: Sequence[tuple[Identity, Told]]) -> None:
         """The supabase client's turn: findings and positive controls once more, by what applications use."""
         key = self._api.key or self._standing.signer.mint(anon_key(self._plan.scenario.session.anon_role, int(time())))
+        chosen = worth_confirming(pairs)
+        if self._auth is not None and self._api.key is None:  # nobody's key would have to be minted
+            chosen = [(pair, said) for pair, said in chosen if pair.by_http.stand.persona.user_id is not None]
         try:
-            done = confirm(worth_confirming(pairs), lambda pair: self._bench(pair.by_http.stand.persona), api_key=key)
+            done = confirm(chosen, lambda pair: self._bench(pair.by_http.stand.persona), api_key=key)
             again = [retells(self._bench(who.persona), one, api_key=key) for who, one in told]
         except MissingExtra as error:
             self._haul.gaps.append(Gap(object=CLIENT, reason=f"not asked: {error}"))
@@ -362,6 +387,7 @@ class _Visit:
             self._signer(),
             replace(witness, attacker=attacker, victim=victim),
             ours=self._api.url is None,
+            signed_in=self._auth is not None,
             api_key=self._api.key,
         )
         self._haul.findings.extend(done.findings)

@@ -169,13 +169,13 @@ class Client:
         return True
 
 
-def checked(url: str) -> str:
+def checked(url: str, option: str = "--api", service: str = "rest") -> str:
     """The address without a slash at its end.  Raises UsageError for what is no http(s) address."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError("--api: expected an address such as https://PROJECT.supabase.co/rest/v1")
+        raise UsageError(f"{option}: expected an address such as https://PROJECT.supabase.co/{service}/v1")
     if parts.username or parts.password or parts.query:
-        raise UsageError("--api: an address without user, password and query; the key goes into --api-key env:NAME")
+        raise UsageError(f"{option}: an address without user, password and query; the key goes into --api-key env:NAME")
     return url.rstrip("/")
 
 
