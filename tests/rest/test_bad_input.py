@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -349,6 +350,10 @@ def test_leaks_over_http_fail_the_run_and_an_address_where_nobody_is_does_not_hi
     assert "0 of them not by SQL" in told
     assert "nobody listens there" in lost
     assert "API-RPC" not in lost
+    match = re.search(r"tenantproof replay (\w+) .* --via rest", told)
+    assert match is not None
+    again, shown, _ = run("replay", match.group(1), *common[1:])
+    assert (again, "STILL FOUND" in shown, "curl" in shown) == (1, True, True)
 
 
 def test_wrong_command_lines(postgrest: Path) -> None:

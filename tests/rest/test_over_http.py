@@ -104,6 +104,19 @@ def test_what_was_committed_is_put_back(leaky: Standing, by_http: Swept) -> None
     assert there == seeded
 
 
+def test_writes_where_nobody_expects_them_are_put_back_and_the_cells_are_asked_again(postgrest: Path) -> None:
+    names = "select array_agg(name order by id)::text from public.teams"
+    with standing_on([FIXTURES / "far.sql"], personas=["acme.member"]) as standing:
+        with psycopg.connect(standing.handle.conninfo) as connection:
+            before = connection.execute(names).fetchone()
+        pairs = swept(standing, postgrest).pairs
+        with psycopg.connect(standing.handle.conninfo) as connection:
+            after = connection.execute(names).fetchone()
+    assert any(said.changes for pair in pairs for _, said in pair.outcomes)
+    assert before == after
+    assert differences(pairs) == []
+
+
 def test_further_shapes_show_what_tables_do_not(postgrest: Path) -> None:
     with standing_on([FIXTURES / "shapes.sql"]) as standing:
         found = rest.over_http(standing, rest.Api())
