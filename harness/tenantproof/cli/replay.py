@@ -46,8 +46,8 @@ def command(
     """Run the finding FINGERPRINT of SCENARIO again, with psql alone, on a freshly seeded database.
 
     A finding of the search is met again with the seed, attempts and reach of the run that found it, or from the
-    examples that `fuzz` kept; one over HTTP with --via rest, whose script is for a shell and is printed.  Exit code 1: it
-    still leaks; 0: it is fixed.
+    examples that `fuzz` kept; one over HTTP with --via rest, whose script is for a shell and is printed.
+    Exit code 1: it still leaks; 0: it is fixed.
     """
     from tenantproof.api import check
     from tenantproof.cli.session import key_of, narrate
