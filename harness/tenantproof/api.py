@@ -27,7 +27,7 @@ import psycopg
 from tenantproof.config import Config, read_config
 from tenantproof.core.bisection import Bisection
 from tenantproof.core.drift import Drift
-from tenantproof.core.errors import Problem, TargetError, UsageError, did_you_mean
+from tenantproof.core.errors import MissingExtra, Problem, TargetError, UsageError, did_you_mean
 from tenantproof.core.events import Event, PhaseStarted, RunFinished, Searching
 from tenantproof.core.finding import Finding, Severity, Verdict
 from tenantproof.core.model import Acceptance, Platform, Scenario
@@ -94,6 +94,7 @@ def check(
     via: Sequence[str] = (),
     api_url: str | None = None,
     api_key: str | None = None,
+    sign_in: str | None = None,
     stop: Callable[[], bool] = lambda: False,
     say: Callable[[str], None] = SILENT,
     listen: Callable[[Event], None] = lambda _event: None,
@@ -114,13 +115,14 @@ def check(
     that `tenantproof baseline` made, are marked as accepted.  *history* is a file that keeps runs in short (or a folder
     for it): the report gets the earlier ones, and is added.  *listen* is told every event of
     tenantproof.core.events at once; *via* names further ways in beside plain SQL: "rest" is PostgREST over HTTP, at
-    *api_url* with *api_key* (or `env:NAME` of either), or one that is started for the run.  Once *stop* says so, the
+    *api_url* with *api_key* (or `env:NAME` of either), or one that is started for the run; with *sign_in*, the address
+    of an Auth server, personas sign in there.  Once *stop* says so, the
     run ends with what is known, and the report says that it was `interrupted`.  *then* is called with the
     seeded database before it goes away.  Raises the errors of tenantproof.core.errors; a leak is no error, it is a
     finding of the report.
     """
     budget = _budget(attempts, seed, profile, examples)
-    ways = _ways(via, api_url, api_key)
+    ways = _ways(via, api_url, api_key, sign_in)
     if history is not None:
         require_history(Path(history))
     report = _run(
@@ -404,21 +406,26 @@ def _configured(
     return known.targets, known.target
 
 
-def _ways(via: Sequence[str], api_url: str | None, api_key: str | None) -> tuple[Way, ...]:
+def _ways(via: Sequence[str], api_url: str | None, api_key: str | None, sign_in: str | None = None) -> tuple[Way, ...]:
     """The ways in that were named.  Raises UsageError for one that nobody knows, and for an API without its way."""
     for name in via:
         if name not in VIAS:
             raise UsageError(f"via {name}: {did_you_mean(name, VIAS)}")
     if "rest" not in via:
-        if api_url is not None or api_key is not None:
-            raise UsageError("--api and --api-key say where PostgREST is: give --via rest, too")
+        if any(given is not None for given in (api_url, api_key, sign_in)):
+            raise UsageError("--api, --api-key and --sign-in are about PostgREST: give --via rest, too")
         return ()
+    try:
+        import httpx  # noqa: F401  # asked for before the run, so that its absence is one sentence
+    except ImportError:
+        raise MissingExtra("--via rest", "rest") from None
     from tenantproof.engine.rest.run import Api, rest_way
     from tenantproof.targets.reach import dsn_of
     from tenantproof.targets.rest.client import checked
 
     url = checked(dsn_of(api_url, "--api")) if api_url is not None else None
-    return (rest_way(Api(url=url, key=dsn_of(api_key, "--api-key") if api_key is not None else None)),)
+    auth = checked(dsn_of(sign_in, "--sign-in"), "--sign-in", "auth") if sign_in is not None else None
+    return (rest_way(Api(url=url, key=dsn_of(api_key, "--api-key") if api_key is not None else None, auth=auth)),)
 
 
 def _budget(attempts: int, seed: int, profile: Profile | str, examples: str | PathLike[str] | None) -> Budget:

@@ -17,6 +17,9 @@ import pytest
 from tenantproof.testing.keys import COLLECTED, RESULTS
 
 if TYPE_CHECKING:
+    from supabase import Client as SupabaseClient
+
+    from tenantproof.testing.rest import Api, Served
     from tenantproof.testing.results import Results
     from tenantproof.testing.tenancies import Tenancies
     from tenantproof.testing.tenancy import Acting, Tenancy
@@ -166,6 +169,34 @@ def acting_as(tenancy: Tenancy) -> Iterator[Callable[[str], Acting]]:
     """`acting_as("acme.member")`: a connection as that persona.  All of it is rolled back after the test."""
     with ExitStack() as stack:
         yield lambda persona: stack.enter_context(tenancy.acting_as(persona))
+
+
+@pytest.fixture(scope="session")
+def tenantproof_api() -> Api | None:
+    """Override this to hand over an API of your own before `tenancy.conninfo`: a tenantproof.testing.Api.
+
+    None: a PostgREST is started for the session.
+    """
+    return None
+
+
+@pytest.fixture(scope="session")
+def tenantproof_served(tenancy: Tenancy, tenantproof_api: Api | None) -> Iterator[Served]:
+    """The API before the database of `tenancy`, made when it is first asked."""
+    from tenantproof.testing.rest import served
+
+    with served(tenancy, tenantproof_api) as place:
+        yield place
+
+
+@pytest.fixture
+def supabase_as(tenantproof_served: Served) -> Iterator[Callable[[str], SupabaseClient]]:
+    """`supabase_as("acme.member")`: the supabase client of that persona.
+
+    What it commits is put back after the test.
+    """
+    with tenantproof_served.restored():
+        yield tenantproof_served.client
 
 
 @pytest.fixture

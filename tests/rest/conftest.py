@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -42,16 +42,19 @@ def postgrest() -> Iterator[Path]:
 
 
 @contextmanager
-def standing_on(patches: Sequence[Path] = (), signer: Signer | None = None) -> Iterator[Standing]:
-    """The small application with patches: seeded, swept by SQL."""
-    signer = signer or Signer()
-    scenario = load_scenario(SMALL_APP)
+def standing_on(
+    patches: Sequence[Path] = (), scenario_file: Path = SMALL_APP, personas: Collection[str] = ()
+) -> Iterator[Standing]:
+    """The small application (or another scenario) with patches: seeded, swept by SQL as these personas (none: all)."""
+    signer = Signer()
+    scenario = load_scenario(scenario_file)
     with EmbeddedTarget(scenario.database, patches=patches).database() as handle:
         plan = prepare(handle, scenario, seed=20260101, signer=signer)
         with psycopg.connect(handle.conninfo, autocommit=True) as connection, Wire(connection) as wire:
             wire.prepare(())
             ground = look(wire, plan)
-            run = sweep(wire, plan, ground, plan.manifest.personas)
+            chosen = [who for who in plan.manifest.personas if not personas or who.name in personas]
+            run = sweep(wire, plan, ground, chosen)
             yield Standing(
                 handle=handle,
                 plan=plan,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +20,7 @@ from threading import Thread
 import httpx
 import psycopg
 import pytest
-from tests.rest.conftest import SMALL_APP
+from tests.rest.conftest import FIXTURES, SMALL_APP
 
 from tenantproof.cli import main
 from tenantproof.core.errors import TargetError, UsageError
@@ -256,7 +257,8 @@ def test_no_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         find_postgrest()
 
 
-def test_a_program_that_does_not_come_up(postgrest: Path) -> None:
+def test_a_program_that_does_not_come_up(postgrest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tenantproof.targets.rest.server.START_SECONDS", 1.0)
     settings = Settings(conninfo="host=/nowhere user=authenticator", verifier="short")
     with pytest.raises(TargetError, match="did not come up"), serving(postgrest, settings):
         pass
@@ -290,6 +292,67 @@ def test_the_command_line(postgrest: Path, tmp_path: Path, monkeypatch: pytest.M
         assert secret not in text
         assert key not in text
         assert "eyJ" not in text
+
+
+def unauthorized(_handler: BaseHTTPRequestHandler) -> Reply:
+    ago = format_datetime(datetime.now(UTC) - timedelta(minutes=10), usegmt=True)
+    kind = {"content-type": "application/json", "date": ago}
+    return 401, kind, json.dumps({"code": "PGRST301", "message": "JWT expired"})
+
+
+def too_often(_handler: BaseHTTPRequestHandler) -> Reply:
+    return 429, {"content-type": "text/plain", "retry-after": "0"}, "slow down"
+
+
+def breaks_off(_handler: BaseHTTPRequestHandler) -> Reply:
+    raise ConnectionAbortedError
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (unauthorized, ["does not accept our tokens", "--signing-key", "10 minutes behind ours"]),
+        (too_often, ["refuses for asking too often (429)"]),
+        (breaks_off, ["does not answer: the connection broke", "the rest was not asked"]),
+    ],
+    ids=["401 and a clock", "429", "cut off"],
+)
+def test_what_is_wrong_with_an_api_is_said_and_the_run_is_not_green(
+    reply: Callable[[BaseHTTPRequestHandler], Reply], words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a positive control over HTTP nothing is known: exit 4, with a plain sentence, and no traceback."""
+    monkeypatch.setenv("COLUMNS", "300")
+    with answering(reply) as url:
+        code, told, noise = run("check", SMALL_APP, "--attempts", 0, "--via", "rest", "--api", url)
+    assert code == 4
+    for text in words:
+        assert text in told
+    assert "Traceback" not in told + noise
+
+
+def test_without_httpx_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    code, _, err = run("check", SMALL_APP, "--via", "rest")
+    assert (code, "tenantproof[rest]" in err) == (3, True)
+
+
+def test_an_address_where_nobody_is(safe: Standing) -> None:
+    assert "nobody listens there" in only_trouble(visit(safe, "http://127.0.0.1:1"))
+
+
+def test_leaks_over_http_fail_the_run_and_are_met_again(postgrest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    patches = [part for name in ("leaky.sql", "shapes.sql") for part in ("--patch", FIXTURES / name)]
+    common = ("check", SMALL_APP, "--attempts", 0, "--via", "rest", *patches)
+    leaks, told, _ = run(*common)
+    assert leaks == 1
+    for channel in ("READ", "UPDATE-MOVE", "MEMBER-JOIN", "API-RPC"):
+        assert channel in told
+    assert "0 of them not by SQL" in told
+    match = re.search(r"tenantproof replay (\w+) .* --via rest", told)
+    assert match is not None
+    again, shown, _ = run("replay", match.group(1), *common[1:])
+    assert (again, "STILL FOUND" in shown, "curl" in shown) == (1, True, True)
 
 
 def test_wrong_command_lines(postgrest: Path) -> None:

@@ -104,20 +104,17 @@ def test_what_was_committed_is_put_back(leaky: Standing, by_http: Swept) -> None
     assert there == seeded
 
 
-def test_further_shapes_show_what_tables_do_not(postgrest: Path) -> None:
-    with standing_on([FIXTURES / "shapes.sql"]) as standing:
-        found = rest.over_http(standing, rest.Api())
-    told = {(finding.channel, finding.object) for finding in found.findings}
-
-    assert told == {
-        ("API-RPC", "public.siblings"),
-        ("API-RPC", "public.first_body"),
-        ("API-RPC", "public.team_notes"),
-    }
-    for finding in found.findings:
-        assert finding.replay.startswith("#!/bin/sh")
-        assert "eyJ" not in finding.replay
-        assert "curl" in finding.replay
+def test_writes_where_nobody_expects_them_are_put_back_and_the_cells_are_asked_again(postgrest: Path) -> None:
+    names = "select array_agg(name order by id)::text from public.teams"
+    with standing_on([FIXTURES / "far.sql"], personas=["acme.member"]) as standing:
+        with psycopg.connect(standing.handle.conninfo) as connection:
+            before = connection.execute(names).fetchone()
+        pairs = swept(standing, postgrest).pairs
+        with psycopg.connect(standing.handle.conninfo) as connection:
+            after = connection.execute(names).fetchone()
+    assert any(said.changes for pair in pairs for _, said in pair.outcomes)
+    assert before == after
+    assert differences(pairs) == []
 
 
 def test_a_safe_application_is_silent(safe: Standing, postgrest: Path) -> None:
@@ -134,26 +131,28 @@ def test_an_api_that_logs_in_as_another_role_shows_more(postgrest: Path) -> None
     """A policy for the backend asks for session_user, and the API logs in as the backend."""
     with standing_on([FIXTURES / "backend.sql"]) as standing:
         found = visited(standing, postgrest, conninfo=standing.handle.conninfo)
-        clean = visited(standing, postgrest)
     more = [finding for finding in found.findings if finding.channel == "API-MORE"]
 
     assert {(finding.object, finding.command.value) for finding in more} == {("public.notes", "select")}
     assert more[0].severity.value == "critical"
     assert "by HTTP" in more[0].evidence[0].observed
-    assert [finding.channel for finding in clean.findings] == ["JWT-ISSUER"]
+
+
+def beside_what_is_inherent(found: Found) -> list[str]:
+    """The channels of findings about an API of somebody's, without what every PostgREST does."""
+    channels = [finding.channel for finding in found.findings if finding.severity.value != "low"]
+    assert {finding.channel for finding in found.findings} - set(channels) <= {"JWT-ISSUER", "API-COUNT"}
+    return channels
 
 
 def test_settings_that_tell_too_much(safe: Standing, postgrest: Path) -> None:
-    with psycopg.connect(safe.handle.conninfo, autocommit=True) as connection:
-        connection.execute("analyze public.notes")
-        found = visited(safe, postgrest, plans=True, openapi_mode="ignore-privileges")
-        connection.execute("delete from pg_statistic where starelid = 'public.notes'::regclass")
+    found = visited(safe, postgrest, plans=True, openapi_mode="ignore-privileges")
     told = {finding.channel: finding for finding in found.findings}
 
     assert told.keys() == {"API-COUNT", "API-PLAN", "JWT-ISSUER"}
     assert "for another tenant" in told["API-COUNT"].evidence[0].observed
     assert "removed" in told["API-PLAN"].evidence[0].observed
-    assert told["API-COUNT"].severity.value == "medium"
+    assert told["API-COUNT"].severity.value == "low"
 
 
 def test_max_rows_is_paged_through(safe: Standing, postgrest: Path) -> None:
@@ -188,7 +187,7 @@ def test_somebodys_database_is_written_only_where_it_rolls_back(safe: Standing, 
     assert "does not roll back" in silent.gaps[0].reason
     assert "nothing may be written" in reading.gaps[0].reason
     for found in (honest, silent, reading):
-        assert [finding.channel for finding in found.findings] == ["JWT-ISSUER"]
+        assert beside_what_is_inherent(found) == []
 
 
 def test_rows_in_an_open_transaction_are_out_of_reach(safe: Standing) -> None:

@@ -159,9 +159,16 @@ _api_key = click.option(
 )
 
 
+_sign_in = click.option(
+    "--sign-in",
+    metavar="URL",
+    help="Sign personas in at this Supabase Auth (up to /auth/v1, or env:NAME); TENANTPROOF_PASSWORD is everybody's.",
+)
+
+
 def via_options(command: Command) -> Command:
-    """`--via`, `--api` and `--api-key`."""
-    return _via(_api(_api_key(command)))
+    """`--via`, `--api`, `--api-key` and `--sign-in`."""
+    return _via(_api(_api_key(_sign_in(command))))
 
 
 def examples_option(words: str, default: Path | None = None) -> Callable[[Command], Command]:

@@ -42,6 +42,11 @@ def access_claims(persona: Persona, *, scenario: Scenario, known: Facts, now: in
     return merge(standard, _filled(scenario.claims, known)) | lifetime
 
 
+def anon_key(role: str, now: int) -> dict[str, object]:
+    """The claims of a legacy API key for nobody in particular: the key that a project gives to every client."""
+    return {"iss": "supabase", "ref": "tenantproof", "role": role, "iat": now, "exp": now + LIFETIME}
+
+
 def _standard(user_id: str, email: str, role: str, now: int) -> dict[str, object]:
     return {
         "iss": ISSUER,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from tenantproof.channels.rest.catalogue import REST_CHANNELS
 from tenantproof.core.finding import Finding, Property
 from tenantproof.core.model import Command
 from tenantproof.core.report import Report, Search, Timing
@@ -123,7 +124,8 @@ def duration(seconds: float) -> str:
 
 def replay_command(report: Report, finding: Finding) -> str:
     """What to type to run one finding again."""
-    return f"tenantproof replay {finding.fingerprint} {subject(report)}"
+    way = " --via rest" if finding.channel in REST_CHANNELS else ""
+    return f"tenantproof replay {finding.fingerprint} {subject(report)}{way}"
 
 
 def subject(report: Report) -> str:

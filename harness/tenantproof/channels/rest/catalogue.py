@@ -121,10 +121,20 @@ _ALL = (
     ),
     RestChannel(
         id="API-EMBED",
-        title="Rows of {object} are read through a link of another table.",
-        explanation="An embedded resource, or a function that PostgREST offers as one, shows rows that the table "
-        "itself does not show to the same person.",
-        fix="Let the function be SECURITY INVOKER, and the view security_invoker.",
+        title="Rows of {object} are shown in another shape than the table's own.",
+        explanation="Embedded in another table, counted, as CSV, by Range or returned by a write, rows come that the "
+        "table itself does not show to the same person: PostgREST asks the same policies for all of them, so something "
+        "between it and the client answers one shape otherwise, a cache that forgets the token say.",
+        fix="Let caches and gateways vary by Authorization, or not keep answers to signed-in users at all.",
+        cwe=639,
+        severity=Severity.CRITICAL,
+    ),
+    RestChannel(
+        id="API-BULK",
+        title="Rows for others get into {object} together with a row of one's own.",
+        explanation="One by one the same rows are refused. A check that remembers its first answer for the rest of the "
+        "statement, in a setting or by a trigger, lets the other rows of one request pass.",
+        fix="Ask for every row anew: no set_config in functions that policies call, FOR EACH ROW triggers.",
         cwe=639,
         severity=Severity.CRITICAL,
     ),
@@ -141,10 +151,10 @@ _ALL = (
         id="API-COUNT",
         title="Estimated counts tell how many rows of {object} others have.",
         explanation="Prefer: count=planned and count=estimated answer from the planner's statistics, which know every "
-        "tenant's rows: a value that only others have is counted although no row is shown.",
-        fix="Strip the Prefer header's planned and estimated counts at the gateway, or partition the table by tenant.",
+        "tenant's rows: a value that only others have is counted although no row is shown. It is PostgREST's nature.",
+        fix="Let a gateway take count=planned and count=estimated out of the Prefer header.",
         cwe=203,
-        severity=Severity.MEDIUM,
+        severity=Severity.LOW,
     ),
     RestChannel(
         id="API-PLAN",

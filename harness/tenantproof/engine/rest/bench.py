@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from tenantproof.core.attempt import Attempt, Change, Deed, Form, Observation, Outcome, Snapshot
@@ -15,6 +15,7 @@ from tenantproof.engine.bench import on_stage, with_new_keys
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.rest.hearing import observed
 from tenantproof.engine.rest.keeping import Keeper
+from tenantproof.engine.rest.nearby import Nearby
 from tenantproof.engine.rest.speaking import Tongue, quoted
 from tenantproof.engine.scripts import set_stage
 from tenantproof.targets.rest.client import Answer, Client, Request
@@ -38,6 +39,11 @@ class Stage:
     plan: Plan
     keeper: Keeper
     _before: dict[QName, Snapshot] = field(default_factory=dict)
+    _wary: bool = False
+    _nearby: Nearby = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._nearby = Nearby(self.plan)
 
     def before(self, name: QName) -> Snapshot:
         """The rows of a relation before anybody acts."""
@@ -59,9 +65,21 @@ class Stage:
             found.extend(watch.changes(name, on_stage(name, was, attempt), self.keeper.read(watch.query), seeded))
         return with_new_keys(found) if attempt.command is Command.UPDATE else tuple(found)
 
-    def clear(self) -> None:
-        """Put everything back."""
-        for written in self.keeper.restore():
+    def clear(self, attempt: Attempt | None = None) -> None:
+        """Put everything back that the attempt can be expected to have written (None: whatever was)."""
+        expected = None if attempt is None or self._wary else self._nearby.of(attempt)
+        self._forget(self.keeper.restore(expected))
+
+    def surprised(self) -> bool:
+        """Whether something was written far from where it was expected; from then on all tables are looked at."""
+        far = self.keeper.restore()
+        self._forget(far)
+        self._wary = self._wary or bool(far)
+        return bool(far)
+
+    def _forget(self, restored: Iterable[QName]) -> None:
+        """Rows that were put back are other versions of themselves."""
+        for written in restored:
             name: QName | None = written
             while name is not None:  # a partition's rows are those of the table above it, too
                 self._before.pop(name, None)
@@ -131,19 +149,20 @@ class RestBench:
             answer = self.ask(request)
             demand_rollback(answer)
             return Outcome(attempt=attempt, observation=observed(answer))
-        return self._committed(self.stage, attempt, request)
+        return self.committed(self.stage, attempt, lambda: observed(self.ask(request)))
 
-    def _committed(self, stage: Stage, attempt: Attempt, request: Request) -> Outcome:
+    def committed(self, stage: Stage, attempt: Attempt, act: Callable[[], Observation]) -> Outcome:
+        """What *act*, which makes the attempt, changes on its stage; all of it is put back."""
         before = {name: stage.before(name) for name in attempt.watch if name in self.plan.watches}
         stage.set(attempt)
         acted = True
         try:
-            seen = observed(self.ask(request))
+            seen = act()
             acted = not seen.refused
             changes = stage.changes(attempt, before) if acted and self._may_have_changed(attempt, seen) else ()
         finally:
             if acted or attempt.stage is not None:
-                stage.clear()
+                stage.clear(attempt)
         return Outcome(attempt=attempt, observation=seen, changes=changes)
 
     def _may_have_changed(self, attempt: Attempt, seen: Observation) -> bool:

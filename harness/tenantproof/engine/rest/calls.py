@@ -7,6 +7,7 @@ no table shows to the same persona.  What a call does to rows, the search by SQL
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ _WORD = "canary"
 
 _PLENTY = 100
 _STABLE = "si"
+_IS_UUID = re.compile(r"[0-9a-fA-F-]{36}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,20 +98,21 @@ def _requests(bench: RestBench, function: Function) -> Iterator[Request]:
             yield Request(method="GET", path=path, query=query, headers=reading)
 
 
-def _foreign_ids(plan: Plan, bench: RestBench) -> Iterator[str]:
+def _foreign_ids(plan: Plan, bench: RestBench) -> Iterator[tuple[str, ...]]:
+    """Ids to call with, the first that fits an argument is taken: another tenant's, then another user's."""
     own = set(bench.identity.persona.tenants)
-    yield from (id for name, id in list(plan.manifest.tenant_ids.items()) if name not in own)
     others = (who for who in plan.manifest.personas if who.user_id and set(who.tenants) and not set(who.tenants) & own)
-    first = next(others, None)
-    if first is not None and first.user_id is not None:
-        yield first.user_id
+    users = tuple(who.user_id for who in list(others)[:1] if who.user_id is not None)
+    tenants = [(id, *users) for name, id in plan.manifest.tenant_ids.items() if name not in own]
+    yield from tenants
+    yield from ((*users, *ids) for ids in tenants[:1])
 
 
-def _arguments(function: Function, foreign: str) -> dict[str, object] | None:
+def _arguments(function: Function, ids: Sequence[str]) -> dict[str, object] | None:
     """A value for every argument without a default; None where one has no name or a type that we cannot fill."""
     given: dict[str, object] = {}
     for argument in _given(function):
-        value = _value(argument, foreign)
+        value = _value(argument, ids)
         if value is None and argument.has_default:
             continue
         if value is None or not argument.name:
@@ -118,13 +121,13 @@ def _arguments(function: Function, foreign: str) -> dict[str, object] | None:
     return given
 
 
-def _value(argument: Argument, foreign: str) -> object:
+def _value(argument: Argument, ids: Sequence[str]) -> object:
     if argument.type in _UUID:
-        return foreign
+        return next((id for id in ids if not id.isdigit()), None)
     if argument.type in _TEXT:
-        return _WORD
+        return next((id for id in ids if not id.isdigit() and not _IS_UUID.fullmatch(id)), _WORD)
     if argument.type in _NUMBERS:
-        return _PLENTY
+        return next((int(id) for id in ids if id.isdigit()), _PLENTY)
     if argument.type in _JSON:
         return {}
     return True if argument.type == "boolean" else None

@@ -17,6 +17,7 @@ from tenantproof.engine.rest.guesses import Guess
 from tenantproof.engine.rest.replays import of_request
 from tenantproof.engine.rest.shapes import Excess
 from tenantproof.engine.rest.speaking import Tongue
+from tenantproof.engine.rest.writing import Smuggled
 from tenantproof.identity.signing import Signer
 from tenantproof.targets.rest.client import Request
 
@@ -97,6 +98,29 @@ class Author:
             replay=self._replay(
                 who, first.request, f"rows of {name} {first.words} that GET /{name.name} does not show"
             ),
+        )
+
+    def of_smuggled(self, found: Sequence[tuple[Identity, Smuggled]]) -> list[Finding]:
+        """One finding for each relation into which rows for others got together with others."""
+        return [self._smuggled(who, smuggled) for who, smuggled in found]
+
+    def _smuggled(self, who: Identity, smuggled: Smuggled) -> Finding:
+        name, count = smuggled.relation, len(smuggled.rows)
+        evidence = Evidence(
+            persona=who.persona.name,
+            statement=smuggled.request.line,
+            expected="refused, as the second row is by itself",
+            observed=f"taken: {count} row{'' if count == 1 else 's'} for others",
+            rows=tuple(owner_in_words(self._plan, row) for row in smuggled.rows[:_SEVERAL]),
+        )
+        return self._finding(
+            "API-BULK",
+            name,
+            Command.INSERT,
+            cause="several rows",
+            personas=[who.persona.name],
+            evidence=(evidence,),
+            replay=self._replay(who, smuggled.request, "201: the second row is taken, which is refused by itself"),
         )
 
     def of_calls(self, found: Sequence[tuple[Identity, Told]]) -> list[Finding]:

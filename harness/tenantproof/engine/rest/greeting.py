@@ -12,7 +12,7 @@ from tenantproof.core.model import QName
 from tenantproof.core.ports import Identity
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.rest.hearing import NOT_POSTGREST, STALE, UNAUTHORIZED, UNEXPOSED, observed
-from tenantproof.engine.rest.speaking import Tongue, quoted
+from tenantproof.engine.rest.speaking import Tongue, where
 from tenantproof.targets.rest.client import Answer, Client, Request, described
 
 NO_CONTROL = "no positive control"
@@ -96,7 +96,7 @@ def _in_words(ahead: int) -> str:
 def rolls_back(client: Client, tongue: Tongue, plan: Plan, relation: QName, token: str | None) -> bool:
     """Whether the server says that it rolls back when asked to, seen on a DELETE that no row meets."""
     columns = plan.catalog.relations[relation].primary_key
-    nothing = tuple((quoted(column), "is.null") for column in columns)
+    nothing = tuple(where(column, "is.null") for column in columns)
     request = Request(
         method="DELETE",
         path=f"/{relation.name}",

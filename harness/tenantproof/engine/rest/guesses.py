@@ -14,7 +14,7 @@ from tenantproof.core.model import Command, QName
 from tenantproof.core.seeds import child_uuid
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.rest.bench import RestBench
-from tenantproof.engine.rest.speaking import quoted
+from tenantproof.engine.rest.speaking import where
 from tenantproof.oracle.entitlement import Stance
 from tenantproof.targets.rest.client import Request
 
@@ -67,7 +67,7 @@ def _foreign_tenant(bench: RestBench, name: QName) -> str | None:
 
 def _counting(bench: RestBench, name: QName, column: str, value: str, kind: str) -> Request:
     plain = bench.tongue.reading(name, (column,), f"count={kind}")
-    return replace(plain, query=(*plain.query, (quoted(column), f"eq.{value}")))
+    return replace(plain, query=(*plain.query, where(column, f"eq.{value}")))
 
 
 def _by_plan(bench: RestBench, relation: Relation) -> Iterator[Guess]:
@@ -124,6 +124,9 @@ def _profile(bench: RestBench, schema: str) -> tuple[tuple[str, str], ...]:
 
 
 def told_too_much(plan: Plan, role: str, schema: str, described: Described) -> list[QName]:
-    """Relations that the description names although the role holds no privilege on them."""
+    """Relations that the description names although the role holds no privilege on them.
+
+    Any privilege counts, as for PostgREST's follow-privileges: Supabase grants TRUNCATE and the like to everybody.
+    """
     found = (plan.catalog.relations.get(QName(schema, name)) for name in sorted(described.relations))
     return [relation.name for relation in found if relation is not None and not plan.privileges(role, relation)]

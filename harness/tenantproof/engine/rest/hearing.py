@@ -22,7 +22,8 @@ UNEXPOSED = "PGRST106"
 UNAUTHORIZED = frozenset({"PGRST301", "PGRST302", "PGRST303", "HTTP401"})
 NOT_POSTGREST = "HTTP"
 
-_CODE = re.compile(r"[0-9A-Z]{5}|PGRST[0-9A-Z]+")
+CODE = re.compile(r"[0-9A-Z]{5}|PGRST[0-9A-Z]+")
+"""An SQLSTATE, or a code of PostgREST's own."""
 
 
 def observed(answer: Answer, width: int | None = None) -> Observation:
@@ -40,7 +41,7 @@ def refusal(answer: Answer) -> Observation:
     """The observation of an answer that is an error."""
     content = answer.content
     code = content.get("code") if isinstance(content, Mapping) else None
-    if not (isinstance(content, Mapping) and isinstance(code, str) and _CODE.fullmatch(code)):
+    if not (isinstance(content, Mapping) and isinstance(code, str) and CODE.fullmatch(code)):
         return _foreign(answer)
     told = Observation(sqlstate=code, message=_text(content, "message"))
     return replace(told, detail=_text(content, "details"), hint=_text(content, "hint"))

@@ -6,7 +6,7 @@ For databases that are ours.  What is not put back: sequences, which no rollback
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import psycopg
@@ -41,8 +41,7 @@ class Keeper:
         self._connection = connection
         self._tables = {row[0]: (QName(row[1], row[2]), tuple(row[3])) for row in connection.execute(_TABLES) if row[3]}
         self._content = {number: self._copied(*table) for number, table in self._tables.items()}
-        self._query = self._asking()
-        self._versions = self._look()
+        self._versions = self._look(self._tables)
 
     def run(self, statements: Iterable[str]) -> None:
         """Statements in one transaction, committed."""
@@ -55,28 +54,31 @@ class Keeper:
         rows = tuple(self._connection.execute(query.encode()).fetchall())
         return Observation(rows=rows, count=len(rows))
 
-    def restore(self) -> frozenset[QName]:
-        """Put back what was written since; returns the tables that were."""
-        now = self._look()
-        written = [number for number in self._tables if now.get(number) != self._versions.get(number)]
+    def analyze(self, names: Iterable[QName]) -> None:
+        """Let the planner count the rows of these tables."""
+        for name in names:
+            self._connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*name)))
+
+    def restore(self, among: Collection[QName] | None = None) -> frozenset[QName]:
+        """Put back what was written since, in the tables *among* which to look (None: all); returns those that were."""
+        looked_at = [number for number, (name, _) in self._tables.items() if among is None or name in among]
+        now = self._look(looked_at)
+        written = [number for number in looked_at if now[number] != self._versions[number]]
         if not written:
             return frozenset()
         with self._connection.transaction():
             self._connection.execute("SET LOCAL session_replication_role = replica")
             for number in written:
                 self._put_back(*self._tables[number], self._content[number])
-        self._versions = self._look()
+        self._versions.update(self._look(written))
         return frozenset(self._tables[number][0] for number in written)
 
-    def _look(self) -> Mapping[int, str]:
-        return {row[0]: row[1] for row in self._connection.execute(self._query)} if self._tables else {}
-
-    def _asking(self) -> sql.Composed:
-        parts = (
-            sql.SQL(_VERSIONS).format(number=sql.Literal(number), table=sql.Identifier(*name))
-            for number, (name, _) in self._tables.items()
-        )
-        return sql.SQL(" UNION ALL ").join(parts)
+    def _look(self, numbers: Iterable[int]) -> dict[int, str]:
+        parts = [
+            sql.SQL(_VERSIONS).format(number=sql.Literal(number), table=sql.Identifier(*self._tables[number][0]))
+            for number in numbers
+        ]
+        return {row[0]: row[1] for row in self._connection.execute(sql.SQL(" UNION ALL ").join(parts))} if parts else {}
 
     def _copied(self, name: QName, columns: tuple[str, ...]) -> bytes:
         with self._connection.cursor() as cursor, cursor.copy(_copy("COPY {} ({}) TO STDOUT", name, columns)) as copy:

@@ -51,15 +51,19 @@ def sweep_by_http(wire: Wire, plan: Plan, ground: Ground, cells: Sequence[Judged
     unsaid: list[tuple[Judged, str]] = []
     for persona in plan.manifest.personas:
         own = [cell for cell in cells if cell.stand.persona == persona]
-        bench, asked = bench_of(persona), list[tuple[Judged, list[tuple[Outcome, Outcome]]]]()
-        for cell in own:
-            outcomes = list(_asked(bench, cell))
-            if outcomes:
-                asked.append((cell, outcomes))
-            else:
-                unsaid.append((cell, _why_unsaid(bench, cell)))
+        bench = bench_of(persona)
+        answers = _all_asked(bench, own)
+        if bench.stage is not None and bench.stage.surprised():  # some were asked of a world that was not as it was
+            answers = _all_asked(bench, own)
+        asked = [(cell, outcomes) for cell, outcomes in zip(own, answers, strict=True) if outcomes]
+        silent = (cell for cell, outcomes in zip(own, answers, strict=True) if not outcomes)
+        unsaid.extend((cell, _why_unsaid(bench, cell)) for cell in silent)
         pairs.extend(_judged(wire, plan, ground, intended, persona, asked))
     return Swept(tuple(pairs), tuple(unsaid))
+
+
+def _all_asked(bench: RestBench, cells: Sequence[Judged]) -> list[list[tuple[Outcome, Outcome]]]:
+    return [list(_asked(bench, cell)) for cell in cells]
 
 
 def _asked(bench: RestBench, cell: Judged) -> Iterator[tuple[Outcome, Outcome]]:

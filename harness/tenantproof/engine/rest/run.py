@@ -16,9 +16,9 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from tenantproof.core.attempt import Form
-from tenantproof.core.errors import UsageError
+from tenantproof.core.errors import MissingExtra, UsageError
 from tenantproof.core.finding import Finding, Verdict
-from tenantproof.core.model import Command, Persona, Platform, QName
+from tenantproof.core.model import Command, Persona, Platform, QName, Scenario
 from tenantproof.core.ports import Identity, Writes
 from tenantproof.core.report import Gap
 from tenantproof.core.world import Key
@@ -26,6 +26,7 @@ from tenantproof.engine.matrix import Judged
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.rest.bench import RestBench, Stage
 from tenantproof.engine.rest.calls import Told, calls_of, computed_of
+from tenantproof.engine.rest.confirming import confirm, retells, worth_confirming
 from tenantproof.engine.rest.differences import Side, differences, in_short, leaks_more
 from tenantproof.engine.rest.findings import Author
 from tenantproof.engine.rest.greeting import NO_CONTROL, greet, rolls_back
@@ -35,10 +36,12 @@ from tenantproof.engine.rest.matrix import Pair, Swept, sweep_by_http
 from tenantproof.engine.rest.shapes import Excess, Link, links_of, look_at_shapes
 from tenantproof.engine.rest.speaking import Tongue
 from tenantproof.engine.rest.tokens import assault, witness_of
+from tenantproof.engine.rest.writing import Smuggled, first_of_each, returned_by, together_of
 from tenantproof.engine.ways import Found, Standing, Way
-from tenantproof.identity.claims import LIFETIME
+from tenantproof.identity.claims import LIFETIME, anon_key
 from tenantproof.identity.sessions import EXTRA_SEARCH_PATH, SERVICE_SCHEMAS
 from tenantproof.identity.signing import Signer
+from tenantproof.targets.rest.auth import Auth, NotSignedIn
 from tenantproof.targets.rest.client import Client, ServerGone, described
 from tenantproof.targets.rest.program import find_postgrest
 from tenantproof.targets.rest.server import Settings, serving
@@ -46,13 +49,20 @@ from tenantproof.targets.rest.server import Settings, serving
 OBJECT = "api"
 """What gaps are about that concern the API as a whole."""
 
+CLIENT = "the supabase client"
+_SHOWN = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """Where the API is (None: a PostgREST of our own), and the key that its gateway asks for."""
+    """Where the API is (None: a PostgREST of our own), and the key that its gateway asks for.
+
+    `auth` is the address of the Auth server at which personas sign in (None: their tokens are minted).
+    """
 
     url: str | None = None
     key: str | None = field(default=None, repr=False)
+    auth: str | None = None
 
 
 @dataclass(slots=True)
@@ -80,12 +90,9 @@ def over_http(standing: Standing, api: Api) -> Found:
 
     Raises UsageError for a database that nobody can reach so, TargetError where our PostgREST does not come up.
     """
-    plan = standing.plan
-    if plan.scenario.database.platform is not Platform.SUPABASE or plan.scenario.session.login is None:
-        raise UsageError("--via rest: PostgREST tells the database who asks as on Supabase; the scenario says postgres")
+    schemas = exposed(standing.plan.scenario)
     if api.url is None and not standing.handle.owned:
         raise UsageError("--via rest: this database is not ours to serve; say where its API is with --api")
-    schemas = tuple(schema for schema in plan.scenario.database.schemas if schema not in SERVICE_SCHEMAS)
     if not schemas:
         return Found(gaps=(Gap(object=OBJECT, reason="no schema of the scenario is one that PostgREST exposes"),))
     if standing.handle.writes is Writes.ROLLBACK:
@@ -113,15 +120,26 @@ def _client(standing: Standing, api: Api, schemas: tuple[str, ...]) -> Iterator[
 
 def settings_for(standing: Standing, schemas: tuple[str, ...]) -> Settings:
     """How Supabase would serve this database."""
-    session = standing.plan.scenario.session
+    return settings_of(standing.plan.scenario, standing.handle.conninfo, standing.signer, schemas)
+
+
+def settings_of(scenario: Scenario, conninfo: str, signer: Signer, schemas: tuple[str, ...]) -> Settings:
+    """How Supabase would serve the database of *conninfo*, for tokens of *signer*."""
     return Settings(
-        conninfo=make_conninfo(standing.handle.conninfo, user=session.login),
-        verifier=json.dumps(standing.signer.jwks()),
+        conninfo=make_conninfo(conninfo, user=scenario.session.login),
+        verifier=json.dumps(signer.jwks()),
         schemas=schemas,
         extra_search_path=EXTRA_SEARCH_PATH,
-        anon_role=session.anon_role,
-        pre_request=session.pre_request,
+        anon_role=scenario.session.anon_role,
+        pre_request=scenario.session.pre_request,
     )
+
+
+def exposed(scenario: Scenario) -> tuple[str, ...]:
+    """The scenario's schemas that PostgREST exposes.  Raises UsageError where it would not set what they read."""
+    if scenario.database.platform is not Platform.SUPABASE or scenario.session.login is None:
+        raise UsageError("--via rest: PostgREST tells the database who asks as on Supabase; the scenario says postgres")
+    return tuple(schema for schema in scenario.database.schemas if schema not in SERVICE_SCHEMAS)
 
 
 class _Visit:
@@ -143,19 +161,35 @@ class _Visit:
         self._author = Author(self._plan, self._tongue, standing.signer)
         self._ahead = 0
         self._stage: Stage | None = None
+        self._auth = None if api.auth is None else Auth(stack.enter_context(Client(api.auth, key=api.key)))
 
     def everything(self) -> None:
         """All parts, one after another; each leaves what it found in the haul."""
-        if not self._greeted():
+        if not (self._signed_in() and self._greeted()):
             return
         self._stage = self._staged()
         cells = self._cells if self._stage or self._honest_rollback() else self._only_reads()
         self._guesses()
         swept = sweep_by_http(self._standing.wire, self._plan, self._standing.ground, cells, self._bench)
         self._compare(swept)
-        self._shapes(swept.pairs)
+        told = self._shapes(swept.pairs)
+        self._writing(swept.pairs)
+        self._confirmed(swept.pairs, told)
         self._tokens(swept.pairs)
         self._haul.notes.append(f"{self._client.requests:,} requests over HTTP")
+
+    def _signed_in(self) -> bool:
+        """Whether every persona that has a user can sign in, where they are to."""
+        failed: list[str] = []
+        for persona in self._plan.manifest.personas if self._auth is not None else ():
+            try:
+                self._minted(persona)
+            except NotSignedIn as error:
+                failed.append(str(error))
+        if failed:
+            more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+            self._haul.gaps.append(Gap(object=OBJECT, reason=f"{NO_CONTROL}: {failed[0]}{more}"))
+        return not failed
 
     def _greeted(self) -> bool:
         known = self._readable()
@@ -180,10 +214,13 @@ class _Visit:
         return None
 
     def _minted(self, persona: Persona, ahead: int | None = None) -> Identity:
-        """The persona with a token that lives from now on, by the server's clock."""
+        """The persona with a token: that of its session, else one that lives from now on by the server's clock."""
         identity = self._plan.identities[persona.name]
         if identity.token is None:
             return identity
+        if self._auth is not None:
+            session = self._auth.session(persona.name, persona.email or "", persona.user_id or "")
+            return replace(identity, token=session.token, claims=session.claims)
         now = int(time()) + (self._ahead if ahead is None else ahead)
         return replace(
             identity, token=self._standing.signer.mint({**identity.claims, "iat": now, "exp": now + LIFETIME})
@@ -218,11 +255,17 @@ class _Visit:
     def _guesses(self) -> None:
         """Counts and plans, before anything is written: one persona that may ask for each relation."""
         found: list[tuple[Identity, Guess]] = []
+        if self._stage is not None:  # what the planner knows of is then no matter of chance
+            self._stage.keeper.analyze(relation.name for relation in self._plan.relations if relation.is_table)
         for relation in self._plan.relations:
             persona = self._who_may_ask(relation.name)
             if persona is not None and relation.is_table:
                 bench = self._bench(persona)
                 found.extend((bench.identity, guess) for guess in guesses_at(bench, relation))
+        if self._api.url is None and (counted := [guess for _, guess in found if guess.channel == "API-COUNT"]):
+            found = [one for one in found if one[1].channel != "API-COUNT"]
+            told = f"estimated counts tell how many rows others have, of {len(counted)} relations"
+            self._haul.notes.append(f"{told} (Prefer: count=planned; API-COUNT): that is PostgREST's nature")
         self._haul.findings.extend(self._author.of_guesses(found))
         self._described()
 
@@ -266,7 +309,51 @@ class _Visit:
         self._haul.notes.extend(f"more by HTTP, and permitted: {line}" for line in in_short(harmless, Side.MORE))
         self._haul.gaps.extend(_unsaid(swept))
 
-    def _shapes(self, pairs: Sequence[Pair]) -> None:
+    def _writing(self, pairs: Sequence[Pair]) -> None:
+        """Several rows at once, and rows that writes return: where what is committed can be put back."""
+        if self._stage is None:
+            return
+        smuggled: list[tuple[Identity, Smuggled]] = []
+        excesses: list[tuple[Identity, Excess]] = []
+        for pair in first_of_each(pairs, Command.INSERT, Command.UPDATE, Command.DELETE):
+            persona = pair.by_http.stand.persona
+            bench = self._bench(persona)
+            if pair.by_http.command is Command.INSERT:
+                if (taken := together_of(bench, self._stage, pair)) is not None:
+                    smuggled.append((bench.identity, taken))
+            elif (excess := returned_by(bench, self._stage, pair, _reads_of(persona, pairs))) is not None:
+                excesses.append((bench.identity, excess))
+        self._haul.findings.extend(self._author.of_smuggled(smuggled))
+        self._haul.findings.extend(self._author.of_excesses(excesses))
+
+    def _confirmed(self, pairs: Sequence[Pair], told: Sequence[tuple[Identity, Told]]) -> None:
+        """The supabase client's turn: findings and positive controls once more, by what applications use."""
+        key = self._api.key or self._standing.signer.mint(anon_key(self._plan.scenario.session.anon_role, int(time())))
+        chosen = worth_confirming(pairs)
+        if self._auth is not None and self._api.key is None:  # nobody's key would have to be minted
+            chosen = [(pair, said) for pair, said in chosen if pair.by_http.stand.persona.user_id is not None]
+        try:
+            done = confirm(chosen, lambda pair: self._bench(pair.by_http.stand.persona), api_key=key)
+            again = [retells(self._bench(who.persona), one, api_key=key) for who, one in told]
+        except MissingExtra as error:
+            self._haul.gaps.append(Gap(object=CLIENT, reason=f"not asked: {error}"))
+            return
+        calls, silent = sum(one is not None for one in again), sum(one is False for one in again)
+        agree = done.asked - len(done.doubts) + calls - silent
+        unsaid = f"; {done.unsaid:,} it cannot make" if done.unsaid else ""
+        made = f"the supabase client made {done.asked + calls:,} of the attempts once more"
+        self._haul.notes.append(f"{made}: {agree:,} came to the same{unsaid}")
+        if doubts := [doubt.words for doubt in done.doubts]:
+            more = f", and {len(doubts) - _SHOWN} more" if len(doubts) > _SHOWN else ""
+            reason = (
+                f"undecided: plain HTTP and the client came to different things: {'; '.join(doubts[:_SHOWN])}{more}"
+            )
+            self._haul.gaps.append(Gap(object=CLIENT, reason=reason))
+        if silent:
+            reason = f"undecided: {silent} calls of functions tell plain HTTP what they do not tell the client"
+            self._haul.gaps.append(Gap(object=CLIENT, reason=reason))
+
+    def _shapes(self, pairs: Sequence[Pair]) -> list[tuple[Identity, Told]]:
         links = links_of(self._plan.relations)
         excesses: list[tuple[Identity, Excess]] = []
         told: list[tuple[Identity, Told]] = []
@@ -281,6 +368,7 @@ class _Visit:
                 told.extend((bench.identity, one) for one in calls_of(bench, self._tongue.schemas))
         self._haul.findings.extend(self._author.of_excesses(excesses))
         self._haul.findings.extend(self._author.of_calls(told))
+        return told
 
     def _may_call(self) -> bool:
         return self._stage is not None
@@ -299,6 +387,7 @@ class _Visit:
             self._signer(),
             replace(witness, attacker=attacker, victim=victim),
             ours=self._api.url is None,
+            signed_in=self._auth is not None,
             api_key=self._api.key,
         )
         self._haul.findings.extend(done.findings)

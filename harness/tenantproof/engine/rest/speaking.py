@@ -17,6 +17,9 @@ from tenantproof.core.catalog import Column, Relation
 from tenantproof.core.model import Command, QName
 from tenantproof.targets.rest.client import Request
 
+PARAMETERS = frozenset({"select", "order", "limit", "offset", "on_conflict", "columns", "and", "or"})
+"""What PostgREST reads as its own parameter, so that a column of that name is filtered in parentheses only."""
+
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _JSON = frozenset({"pg_catalog.json", "pg_catalog.jsonb"})
 
@@ -73,11 +76,18 @@ def _saying(attempt: Attempt, deed: Deed, relation: Relation) -> tuple[str, obje
 
 def _query(attempt: Attempt, deed: Deed) -> Iterable[tuple[str, str]]:
     if deed.filter_column is not None:
-        yield quoted(deed.filter_column), "not.is.null"
+        yield where(deed.filter_column, "not.is.null")
     if deed.values and (attempt.command is Command.INSERT or deed.conflict):
         yield "columns", ",".join(quoted(column) for column, _ in deed.values)
     if deed.conflict:
         yield "on_conflict", ",".join(map(quoted, deed.conflict))
+
+
+def where(column: str, condition: str) -> tuple[str, str]:
+    """The parameter that filters by a column."""
+    if column in PARAMETERS:
+        return "and", f"({quoted(column)}.{condition})"
+    return quoted(column), condition
 
 
 def as_json(relation: Relation, values: Iterable[tuple[str, str | None]]) -> dict[str, object]:

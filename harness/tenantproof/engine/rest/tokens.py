@@ -18,7 +18,7 @@ from tenantproof.engine.rest.hearing import observed
 from tenantproof.engine.rest.matrix import Pair
 from tenantproof.engine.rest.replays import of_forgery
 from tenantproof.engine.rest.speaking import Tongue
-from tenantproof.identity.attacks import KNOWN_SECRETS, Claimed, Forgery, Material, forgeries
+from tenantproof.identity.attacks import KNOWN_SECRETS, Claimed, Forgery, Material, Seal, forgeries
 from tenantproof.identity.forging import authorizations
 from tenantproof.identity.signing import Signer
 from tenantproof.properties.tokens import Reception, Rows, reception
@@ -94,9 +94,21 @@ def _apart(one: Identity, other: Identity) -> bool:
 
 
 def assault(
-    client: Client, tongue: Tongue, plan: Plan, signer: Signer, witness: Witness, *, ours: bool, api_key: str | None
+    client: Client,
+    tongue: Tongue,
+    plan: Plan,
+    signer: Signer,
+    witness: Witness,
+    *,
+    ours: bool,
+    api_key: str | None,
+    signed_in: bool = False,
 ) -> Assault:
-    """Try every forgery.  *ours* tells that we started the server, whose settings then say nothing about anybody's."""
+    """Try every forgery.
+
+    *ours* tells that we started the server, whose settings then say nothing about anybody's; *signed_in* that honest
+    tokens are of an Auth server, whose key *signer* does not have.
+    """
     request = tongue.reading(witness.relation, witness.columns)
     width = len(witness.columns)
 
@@ -112,12 +124,14 @@ def assault(
         return Assault(gaps=(Gap(object=OBJECT, reason=reason),))
     with ExitStack() as stack:
         placed, material = _armed(stack, plan, signer, witness, client.url, ours=ours, api_key=api_key)
-        tried = [_try(forgery, material, seen, nobody, mine) for forgery in _applicable(material, ours=ours)]
+        chosen = [one for one in _applicable(material, ours=ours) if not (signed_in and one.seal is Seal.RIGHT)]
+        tried = [_try(forgery, material, seen, nobody, mine) for forgery in chosen]
         fetched = tuple(placed.asked) if placed is not None else ()
     findings = _findings(tried, material, witness, request)
     if fetched and not any(one.reception is Reception.ACCEPTED and one.forgery.id in ("jku", "x5u") for one in tried):
         findings += _fetches(fetched, witness)
-    return Assault(tuple(tried), tuple(findings), tuple(_gaps(tried, placed)), tuple(_notes(tried, ours=ours)))
+    gaps = (*_gaps(tried, placed), *_unsigned(signed_in=signed_in))
+    return Assault(tuple(tried), tuple(findings), gaps, tuple(_notes(tried, ours=ours)))
 
 
 def _armed(
@@ -260,6 +274,12 @@ def _gaps(tried: Sequence[Tried], placed: Lure | None) -> Iterable[Gap]:
         yield Gap(object=OBJECT, reason=f"{len(unclear)} forged tokens met a server that failed: {told}")
     if placed is None:
         reason = "tokens whose header names an address (jku, x5u): the API is not on this machine and cannot reach us"
+        yield Gap(object=OBJECT, reason=reason)
+
+
+def _unsigned(*, signed_in: bool) -> Iterable[Gap]:
+    if signed_in:
+        reason = "tokens that only the signing key makes (their times, aud, iss, roles): the personas signed in"
         yield Gap(object=OBJECT, reason=reason)
 
 

@@ -104,7 +104,7 @@ class Client:
     ) -> None:
         self.url = checked(url)
         self.requests = 0
-        self._key = key
+        self.key = key
         self._wait = wait
         self._patience = PATIENCE_SECONDS
         self.http = httpx.Client(
@@ -133,16 +133,27 @@ class Client:
 
     def anonymous(self) -> tuple[str, ...]:
         """The Authorization headers of a client that nobody signed in to: a legacy API key is a token itself."""
-        return (f"Bearer {self._key}",) if self._key is not None and self._key.count(".") == 2 else ()
+        return (f"Bearer {self.key}",) if self.key is not None and self.key.count(".") == 2 else ()
 
     def _own_headers(self) -> list[tuple[str, str]]:
-        return [("apikey", self._key)] if self._key is not None else []
+        return [("apikey", self.key)] if self.key is not None else []
+
+    def forward(self, method: str, address: str, headers: list[tuple[str, str]], content: bytes | None) -> Answer:
+        """The answer to a request that another client made, at an address below the API's.  Raises ServerGone."""
+        while True:
+            answer = self._sent(method, address, headers, content)
+            if answer.status != httpx.codes.TOO_MANY_REQUESTS or not self._may_wait(answer):
+                return answer
 
     def _once(self, request: Request, headers: list[tuple[str, str]]) -> Answer:
-        self.requests += 1
         body = None if request.body is None else json.dumps(request.body).encode()
+        return self._sent(request.method, self.url + request.target, headers, body)
+
+    def _sent(self, method: str, address: str, headers: list[tuple[str, str]], content: bytes | None) -> Answer:
+        self.requests += 1
         try:
-            reply = self.http.request(request.method, self.url + request.target, headers=headers, content=body)
+            told = [(name.encode(), value.encode()) for name, value in headers]  # names of schemas: any alphabet
+            reply = self.http.request(method, address, headers=told, content=content)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ServerGone(f"the API at {described(self.url)} does not answer: {_reason(error)}") from None
         return Answer(reply.status_code, {k.lower(): v for k, v in reply.headers.items()}, reply.text)
@@ -158,13 +169,13 @@ class Client:
         return True
 
 
-def checked(url: str) -> str:
+def checked(url: str, option: str = "--api", service: str = "rest") -> str:
     """The address without a slash at its end.  Raises UsageError for what is no http(s) address."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError("--api: expected an address such as https://PROJECT.supabase.co/rest/v1")
+        raise UsageError(f"{option}: expected an address such as https://PROJECT.supabase.co/{service}/v1")
     if parts.username or parts.password or parts.query:
-        raise UsageError("--api: an address without user, password and query; the key goes into --api-key env:NAME")
+        raise UsageError(f"{option}: an address without user, password and query; the key goes into --api-key env:NAME")
     return url.rstrip("/")
 
 
