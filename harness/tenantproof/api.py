@@ -57,7 +57,7 @@ from tenantproof.scenario.undecided import require_decided
 from tenantproof.targets.choice import EMBEDDED, require_embedded
 from tenantproof.targets.embedded import EmbeddedTarget
 
-VIAS = ("rest",)
+VIAS = ("rest", "pooled")
 """Ways in beside plain SQL."""
 
 DEFAULT_ATTEMPTS = 2000
@@ -106,7 +106,8 @@ def check(
     that `tenantproof baseline` made, are marked as accepted.  *history* is a file that keeps runs in short (or a folder
     for it): the report gets the earlier ones, and is added.  *listen* is told every event of
     tenantproof.core.events at once; *via* names further ways in beside plain SQL: "rest" is PostgREST over HTTP, at
-    *api_url* with *api_key* (or `env:NAME` of either), or one that is started for the run.  Once *stop* says so, the
+    *api_url* with *api_key* (or `env:NAME` of either), or one that is started for the run; "pooled" passes pooled
+    connections from user to user.  Once *stop* says so, the
     run ends with what is known, and the report says that it was `interrupted`.  *then* is called with the
     seeded database before it goes away.  Raises the errors of tenantproof.core.errors; a leak is no error, it is a
     finding of the report.
@@ -367,13 +368,22 @@ def _ways(via: Sequence[str], api_url: str | None, api_key: str | None) -> tuple
     if "rest" not in via:
         if api_url is not None or api_key is not None:
             raise UsageError("--api and --api-key say where PostgREST is: give --via rest, too")
-        return ()
+        return _pooled_ways(via)
     from tenantproof.engine.rest.run import Api, rest_way
     from tenantproof.targets.reach import dsn_of
     from tenantproof.targets.rest.client import checked
 
     url = checked(dsn_of(api_url, "--api")) if api_url is not None else None
-    return (rest_way(Api(url=url, key=dsn_of(api_key, "--api-key") if api_key is not None else None)),)
+    rest = rest_way(Api(url=url, key=dsn_of(api_key, "--api-key") if api_key is not None else None))
+    return (rest, *_pooled_ways(via))
+
+
+def _pooled_ways(via: Sequence[str]) -> tuple[Way, ...]:
+    if "pooled" not in via:
+        return ()
+    from tenantproof.engine.pooled.run import pooled_way
+
+    return (pooled_way(),)
 
 
 def _budget(attempts: int, seed: int, profile: Profile | str, examples: str | PathLike[str] | None) -> Budget:

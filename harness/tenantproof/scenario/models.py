@@ -218,9 +218,7 @@ class Pooled(Strict):
         description="In place of release where a statement failed; [] for nothing. Left out: the same as release."
         + _FILLED,
     )
-    pools: (
-        list[Literal["pgbouncer-transaction", "pgbouncer-session", "psycopg_pool", "sqlalchemy"]] | None
-    ) = Field(
+    pools: list[Literal["pgbouncer-transaction", "pgbouncer-session", "psycopg_pool", "sqlalchemy"]] | None = Field(
         default=None,
         min_length=1,
         description="The pools that the application uses. Left out: all that can be had.",

@@ -66,5 +66,7 @@ def _called(ledger: Ledger, snippets: dict[str, Snippet | None], pools: tuple[Po
         ledger.at_key(path, "missing-key", "a function needs `pools`: which driver is it written for?", hint)
     elif PoolKind.SQLALCHEMY in pools and len(pools) > 1:
         others = ", ".join(pool for pool in pools if pool is not PoolKind.SQLALCHEMY)
-        message = f"a function takes SQLAlchemy's Connection or psycopg's, not both ({shown('sqlalchemy')} and {others})"
+        message = (
+            f"a function takes SQLAlchemy's Connection or psycopg's, not both ({shown('sqlalchemy')} and {others})"
+        )
         ledger.at_key(("pooled", "pools"), "contradiction", message, "one scenario file for each")
