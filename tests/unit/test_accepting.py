@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from tests.unit import sample_reports as samples
 
-from tenantproof.channels.registry import CHANNELS
 from tenantproof.channels.pooled.catalogue import POOLED_CHANNELS
+from tenantproof.channels.registry import CHANNELS
 from tenantproof.channels.rest.catalogue import REST_CHANNELS
 from tenantproof.channels.tried import SEARCHED, was_tried
 from tenantproof.core.errors import ScenarioError, UsageError

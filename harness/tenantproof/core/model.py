@@ -223,9 +223,9 @@ class Snippet:
 class Pooled:
     """The application's own habit on pooled connections.
 
-    `checkout` comes once when a connection is taken, `begin` first in each transaction (`anonymous` in its place for who
-    lacks what it names), `release` before the connection is given back, `on_error` in its place after a failure (None:
-    the same).  No `pools` are all of them.
+    `checkout` comes once when a connection is taken, `begin` first in each transaction (`anonymous` in its place for
+    who lacks what it names), `release` before the connection is given back, `on_error` in its place after a failure
+    (None: the same).  No `pools` are all of them.
     """
 
     checkout: Snippet = Snippet()

@@ -28,7 +28,7 @@ def find_function(name: str, scenario: str, place: Place | None) -> Callable[...
         except ModuleNotFoundError as error:
             missing = f"no module '{error.name}'"
             raise UsageError(f"{where}{name}: {missing} in {' or '.join(dict.fromkeys(folders))}") from None
-        except Exception as error:  # noqa: BLE001  # the application's own code, run by its import
+        except Exception as error:  # the application's own code, run by its import
             said = (str(error).strip().splitlines() or [""])[0]
             raise UsageError(f"{where}{name}: importing it raised {type(error).__name__}: {said}") from error
     found = getattr(module, function_name, None)

@@ -55,7 +55,7 @@ class Author:
             cwe=kind.cwe,
             personas=(*known, *([NOBODY] if NOBODY in names else [])),
             evidence=tuple(map(self._evidence, shown)),
-            replay=script(self._plan, self._login, shown[0]),
+            replay=script(self._login, shown[0]),
             place=self._plan.scenario.pooled.place if self._plan.scenario.pooled is not None else None,
         )
 

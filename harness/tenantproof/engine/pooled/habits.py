@@ -133,7 +133,7 @@ class Habit:
         assert moment.call is not None
         try:
             moment.call(client.native, acting(persona, self._identities[persona.name], self._tenant_ids))
-        except Exception as error:  # noqa: BLE001  # the application's own code: whatever it raises, it did not begin
+        except Exception as error:  # the application's own code: whatever it raises, it did not begin
             name = moment.snippet.callable
             raise CannotBegin(f"{name} raised {type(error).__name__}: {_first_line(str(error))}") from error
 

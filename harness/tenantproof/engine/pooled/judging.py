@@ -15,9 +15,9 @@ from tenantproof.core.attempt import Form, Observation, Outcome
 from tenantproof.core.finding import Verdict
 from tenantproof.core.model import QName
 from tenantproof.engine.matrix import Judged, judgement_of_read
+from tenantproof.engine.plan import Plan
 from tenantproof.engine.pooled.looking import Leftover, Seen
 from tenantproof.engine.pooled.passing import Leaving, Passed, User
-from tenantproof.engine.plan import Plan
 from tenantproof.properties.visibility import Judgement
 
 _GUESSABLE = 8

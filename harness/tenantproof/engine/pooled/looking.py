@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -22,7 +22,7 @@ LOOK = "-- look"
 
 _ALWAYS = ("search_path", "row_security", "request.jwt.claims", "request.jwt.claim.sub", "request.jwt.claim.role")
 
-_READ = re.compile(r"current_setting\s*\(\s*'([^']+)'", re.IGNORECASE)
+_READS = re.compile(r"current_setting\s*\(\s*'([^']+)'", re.IGNORECASE)
 _SET_CONFIG = re.compile(r"set_config\s*\(\s*'([^']+)'", re.IGNORECASE)
 _SET = re.compile(r"\bset\s+(?:session\s+|local\s+)?\"?([A-Za-z_][\w.]*)\"?\s*(?:=|\bto\b)", re.IGNORECASE)
 _NO_SETTINGS = frozenset({"role", "session_authorization", "search_path"})
@@ -69,7 +69,7 @@ def settings_known(scenario: Scenario, catalog: Catalog) -> tuple[str, ...]:
         texts.append(relation.definition)
         texts.extend(part for policy in relation.policies for part in (policy.using, policy.check) if part)
         texts.extend(column.default for column in relation.columns if column.default)
-    read = (name for text in texts for name in _READ.findall(text))
+    read = (name for text in texts for name in _READS.findall(text))
     return _names((*scenario.session.settings, *read, *_ALWAYS))
 
 
@@ -83,15 +83,27 @@ def _names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({name.lower() for name in names}))
 
 
-def look(client: Client, gaze: Gaze, tape: Tape, times: int = 1) -> Seen:
-    """All that the session is and reads, in its transaction; each query is asked *times* over.
+def look(client: Client, gaze: Gaze, tape: Tape) -> Seen:
+    """All that the session is and reads, in its transaction, and what is left there.
 
     Raises psycopg.OperationalError where the connection is gone.
     """
+    return _aside(client, tape, lambda: _look(client, gaze))
+
+
+def read(client: Client, gaze: Gaze, tape: Tape, times: int) -> Seen:
+    """What the session is and reads, each query asked *times* over; nothing is rolled back, which drivers take as a
+    reason to forget what they prepared, and what is left there is not touched.
+    """
+    return _aside(client, tape, lambda: _read(client, gaze, times))
+
+
+def _aside(client: Client, tape: Tape, seen: Callable[[], Seen]) -> Seen:
+    client.start()
     tape.add(LOOK)
     client.raw.tape = None
     try:
-        return _look(client, gaze, times)
+        return seen()
     except psycopg.OperationalError:
         raise
     except psycopg.Error as error:
@@ -100,15 +112,22 @@ def look(client: Client, gaze: Gaze, tape: Tape, times: int = 1) -> Seen:
         client.raw.tape = tape
 
 
-def _look(client: Client, gaze: Gaze, times: int) -> Seen:
+def _look(client: Client, gaze: Gaze) -> Seen:
     facts, pid = _facts(client, gaze.settings)
     client.run("savepoint tenantproof")
     left = tuple(_leftovers(client))
+    reads = {name: _asked(client, query) for name, query in gaze.reads.items()}
+    return Seen(pid=pid, facts=facts, reads=reads, leftovers=left, bound=_bound(client, reads))
+
+
+def _read(client: Client, gaze: Gaze, times: int) -> Seen:
+    facts, pid = _facts(client, gaze.settings)
+    client.run("savepoint tenantproof")
     reads: dict[QName, Observation] = {}
     for name, query in gaze.reads.items():
         for _ in range(times):
             reads[name] = _asked(client, query)
-    return Seen(pid=pid, facts=facts, reads=reads, leftovers=left, bound=_bound(client, reads))
+    return Seen(pid=pid, facts=facts, reads=reads)
 
 
 def _facts(client: Client, names: Sequence[str]) -> tuple[dict[str, str], int]:

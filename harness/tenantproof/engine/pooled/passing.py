@@ -5,13 +5,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 
 import psycopg
 
 from tenantproof.core.model import Persona, PoolKind
 from tenantproof.engine.pooled.habits import CannotBegin, Habit
-from tenantproof.engine.pooled.looking import Gaze, Seen, look
+from tenantproof.engine.pooled.looking import Gaze, Seen, look, read
 from tenantproof.targets.pooled.pools import Client, Line, Pool
 from tenantproof.targets.pooled.taping import Tape
 
@@ -90,33 +91,42 @@ class Passing:
     def alone(self, user: User) -> tuple[Seen, Tape]:
         """What the user sees on a connection that nobody has used."""
         tape = Tape()
-        with self._pool.line(tape) as line, line.client() as client:
-            seen = self._visit(client, user, tape)
-            with suppress(psycopg.Error):
-                client.rollback()
-            return seen, tape
+        with self._pool.line(tape) as line:
+            return self._visit(line, user, tape), tape
 
     def after(self, first: User, second: User, leaving: Leaving) -> list[Passed]:
         """What *second* sees on the connection that *first* left; and *first* then, where it is still there.
 
         Empty where *first* could not begin.
         """
-        tape = Tape()
+        tape, request = Tape(), copy_context()
         with self._pool.line(tape) as line, line.client() as client:
-            before = self._visit(client, first, tape, times=OFTEN if leaving is Leaving.PLAN else 1)
+            before = request.run(self._use, client, first, tape, OFTEN if leaving is Leaving.PLAN else 1)
             if before.failed:
                 return []
             if leaving is Leaving.BETWEEN:
                 client.commit()
-                passed = self._second(line, second, first, leaving, before, tape)
-                return [passed, self._again(client, first, second, before, tape)]
-            self._leave(client, first, leaving)
-            if leaving is Leaving.VANISH:
-                line.vanish(client)
-            line.give_back(client)
-            return [self._second(line, second, first, leaving, before, tape)]
+                seen = self._visit(line, second, tape)
+                again = request.run(self._again, client, first, tape)
+                found = [(first, second, seen), (second, first, again)]
+            else:
+                request.run(self._leave, client, first, leaving)
+                if leaving is Leaving.VANISH:
+                    line.vanish(client)
+                line.give_back(client)
+                found = [(first, second, self._visit(line, second, tape))]
+        return [self._passed(one, other, leaving, before, seen, tape) for one, other, seen in found]
 
-    def _visit(self, client: Client, user: User, tape: Tape, times: int = 1) -> Seen:
+    def _visit(self, line: Line, user: User, tape: Tape) -> Seen:
+        """One checkout, in a context (contextvars) of its own, as a request has it."""
+        with line.client() as client:
+            seen = copy_context().run(self._use, client, user, tape)
+            with suppress(psycopg.Error):
+                client.rollback()
+        return seen
+
+    def _use(self, client: Client, user: User, tape: Tape, times: int = 0) -> Seen:
+        """Take, begin and look; read *times* over instead where what is left there shall stay as it is."""
         tape.who = user.name
         try:
             if user.begins:
@@ -124,7 +134,8 @@ class Passing:
                 self._habit.begin(client, user.persona)
         except CannotBegin as error:
             return Seen(failed=str(error))
-        return look(client, self._gazes[user.persona.name], tape, times)
+        gaze = self._gazes[user.persona.name]
+        return read(client, gaze, tape, times) if times else look(client, gaze, tape)
 
     def _leave(self, client: Client, user: User, leaving: Leaving) -> None:
         with suppress(CannotBegin):  # what the application cannot undo is what the next one finds
@@ -140,24 +151,17 @@ class Passing:
             if leaving is not Leaving.VANISH:
                 self._habit.release(client, user.persona)
 
-    def _second(self, line: Line, second: User, first: User, leaving: Leaving, before: Seen, tape: Tape) -> Passed:
-        with line.client() as client:
-            seen = self._visit(client, second, tape)
+    def _again(self, client: Client, user: User, tape: Tape) -> Seen:
+        """The user's next transaction, on a connection that is taken already."""
+        tape.who = user.name
+        try:
+            self._habit.begin(client, user.persona)
+            return look(client, self._gazes[user.persona.name], tape)
+        except CannotBegin as error:
+            return Seen(failed=str(error))
+        finally:
             with suppress(psycopg.Error):
                 client.rollback()
-        return self._passed(first, second, leaving, before, seen, tape)
-
-    def _again(self, client: Client, first: User, second: User, before: Seen, tape: Tape) -> Passed:
-        """The first user's next transaction, on a connection that is taken already."""
-        tape.who = first.name
-        try:
-            self._habit.begin(client, first.persona)
-            seen = look(client, self._gazes[first.persona.name], tape)
-        except CannotBegin as error:
-            seen = Seen(failed=str(error))
-        with suppress(psycopg.Error):
-            client.rollback()
-        return self._passed(second, first, Leaving.BETWEEN, before, seen, tape)
 
     def _passed(self, first: User, second: User, leaving: Leaving, before: Seen, seen: Seen, tape: Tape) -> Passed:
         void = ""

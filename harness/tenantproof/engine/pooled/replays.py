@@ -1,4 +1,4 @@
-"""The statements of two users on one connection: as evidence, and as a psql script that shows the same on one session."""
+"""The statements of two users on one connection: as evidence, and as a psql script that shows the same."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from psycopg import sql
 
 from tenantproof.core.attempt import Form
 from tenantproof.core.model import PoolKind
-from tenantproof.engine.plan import Plan
 from tenantproof.engine.pooled.judging import Gain, Verdicts
 from tenantproof.engine.pooled.looking import LOOK
 from tenantproof.engine.pooled.passing import Leaving
@@ -17,6 +16,9 @@ from tenantproof.engine.replay import counted_over, seen_among
 _SHOWN = 5
 _PLAN = "tenantproof_plan"
 _KEPT = "discard all"
+
+_ROOM = "create temporary table tenantproof_room ();"
+"""The first temporary table changes the search path, and every plan is made anew; so it comes before the plan."""
 
 
 def interleaving(one: Verdicts) -> str:
@@ -58,7 +60,7 @@ _LOOKING = {
 }
 
 
-def script(plan: Plan, login: str, one: Verdicts) -> str:
+def script(login: str, one: Verdicts) -> str:
     """The psql script; what the application's pool does in between stands there, too."""
     passed = one.passed
     fresh = passed.first.name == passed.second.name
@@ -68,11 +70,12 @@ def script(plan: Plan, login: str, one: Verdicts) -> str:
         f"-- One server connection, as {passed.pool.words} hands it out: {users}.",
         "-- Run with psql as a superuser on a database that `tenantproof replay` (or `check --keep`) has seeded.",
         become,
+        *([_ROOM] if passed.leaving is Leaving.PLAN else []),
     ]
-    return "\n".join([*head, *_body(plan, one, become), "rollback;", f"{_KEPT};", ""])
+    return "\n".join([*head, *_body(one, become), "rollback;", f"{_KEPT};", ""])
 
 
-def _body(plan: Plan, one: Verdicts, become: str) -> Iterator[str]:
+def _body(one: Verdicts, become: str) -> Iterator[str]:
     lines = _until_seen(one)
     last = ""
     for index, (who, statement) in enumerate(lines):
@@ -87,7 +90,7 @@ def _body(plan: Plan, one: Verdicts, become: str) -> Iterator[str]:
         elif index < len(lines) - 1:
             yield from _looked(one)
         else:
-            yield from _shown(plan, one)
+            yield from _shown(one)
 
 
 def _looked(one: Verdicts) -> Iterator[str]:
@@ -101,7 +104,7 @@ def _looked(one: Verdicts) -> Iterator[str]:
         yield f"{query};"
 
 
-def _shown(plan: Plan, one: Verdicts) -> Iterator[str]:
+def _shown(one: Verdicts) -> Iterator[str]:
     """What the last one sees: LEAK for each row that is not theirs."""
     if not one.gains:
         yield f"{_read(one)};"
@@ -113,10 +116,10 @@ def _shown(plan: Plan, one: Verdicts) -> Iterator[str]:
         yield f"create temporary table tenantproof_seen on commit drop as execute {_PLAN};"
         query = "select * from tenantproof_seen"
     yield "-- rows that are not theirs"
-    yield _verdict(plan, gain, query)
+    yield _verdict(gain, query)
 
 
-def _verdict(plan: Plan, gain: Gain, query: str) -> str:
+def _verdict(gain: Gain, query: str) -> str:
     cell = gain.cell
     if cell.outcomes[0].attempt.form is Form.COUNTED:
         return counted_over(query, 0)
@@ -139,7 +142,8 @@ def _left(one: Verdicts) -> Iterator[str]:
 
 
 _LEFT = {
-    "temp": "select 'LEAK' as verdict, relname from pg_class where relnamespace = pg_my_temp_schema() and relname = {};",
+    "temp": "select 'LEAK' as verdict, relname from pg_class\n"
+    " where relnamespace = pg_my_temp_schema() and relname = {};",
     "cursor": "select 'LEAK' as verdict, name from pg_cursors where name = {};",
     "prepared": "select 'LEAK' as verdict, name from pg_prepared_statements where name = {};",
     "lock": "select 'LEAK' as verdict, {} as lock from pg_locks\n"

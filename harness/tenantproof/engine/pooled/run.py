@@ -7,12 +7,13 @@ user to user, who begin and end as the application does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tenantproof.core.errors import TargetError
@@ -36,12 +37,15 @@ from tenantproof.targets.reach import reason_of
 OBJECT = "pooled connections"
 """What gaps are about that concern all pools."""
 
+LONGEST = "10s"
+"""Statement timeout, where the database has none of its own."""
+
 MOST = 60
 """Relations that each user reads."""
 
 UNDECLARED = (
-    "the platform's own beginning was tested on pooled connections, which is local to each transaction; declare what the "
-    "application does under `pooled` in the scenario"
+    "the platform's own beginning was tested on pooled connections, which is local to each transaction; declare what "
+    "the application does under `pooled` in the scenario"
 )
 
 
@@ -70,10 +74,36 @@ def over_pools(standing: Standing, program: Program | None) -> Found:
     if cast is None:
         return Found(gaps=(Gap(object=OBJECT, reason="there are no members of two tenants"),))
     visit = _Visit(standing, habit, login, cast)
-    for kind in PoolKind:
-        if visit.wanted(kind):
-            visit.through(kind, program)
+    with _bounded(standing.handle.conninfo):
+        for kind in PoolKind:
+            if visit.wanted(kind):
+                visit.through(kind, program)
     return visit.found()
+
+
+@contextmanager
+def _bounded(conninfo: str) -> Iterator[None]:
+    """Statements of new sessions end by themselves: what waits for a lock that somebody left must not hang."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        known = connection.execute(_OWN_TIMEOUT).fetchone()
+        if known is not None:
+            yield
+            return
+        connection.execute(sql.SQL("alter database {} set statement_timeout = {}").format(name, sql.Literal(LONGEST)))
+        try:
+            yield
+        finally:
+            connection.execute(sql.SQL("alter database {} reset statement_timeout").format(name))
+
+
+_OWN_TIMEOUT = """\
+select 1
+  from pg_catalog.pg_db_role_setting as s
+  join pg_catalog.pg_database as d on d.oid = s.setdatabase
+ where d.datname = pg_catalog.current_database() and s.setrole = 0
+   and exists (select 1 from unnest(s.setconfig) as c where c like 'statement_timeout=%')
+"""
 
 
 def _login(plan: Plan) -> str | None:
@@ -98,7 +128,7 @@ class Cast:
 
 
 def _cast(plan: Plan) -> Cast | None:
-    """A member of the first tenant; then one of another, somebody of none, anon, and nobody; None without two tenants."""
+    """A member of the first tenant; then one of another, somebody of none, anon, nobody.  None without two tenants."""
     members: dict[str, Persona] = {}
     kinds: dict[PersonaKind, Persona] = {}
     for persona in plan.manifest.personas:
@@ -132,6 +162,7 @@ class _Visit:
         self._cells = {user.persona.name: _cells(standing, user.persona) for user in cast.everybody}
         self._settings = settings_known(self._plan.scenario, self._plan.catalog)
         self._rehearsed = False
+        self._haul.gaps.extend(_left_out(standing, cast.first.persona))
 
     def wanted(self, kind: PoolKind) -> bool:
         """Whether the application uses such a pool, as far as the scenario says."""
@@ -239,8 +270,8 @@ class _Visit:
             if any(known.get(row) in own for row in said.rows):
                 return ""
         refused = next((said for said in seen.reads.values() if said.refused), None)
-        said = f" ({refused.in_words()})" if refused is not None else ""
-        return f"no positive control: by the application's beginning {user.name} reads no row of their own{said}"
+        why = f" ({refused.in_words()})" if refused is not None else ""
+        return f"no positive control: by the application's beginning {user.name} reads no row of their own{why}"
 
     def _open(self, pool: Pool, user: User, seen: Seen, tape: Tape) -> None:
         """What is open on a connection that nobody has used."""
@@ -280,7 +311,8 @@ def _telling(cell: Judged, persona: Persona) -> bool:
     return told and cell.command is Command.SELECT and cell.stand.persona == persona and bool(cell.outcomes)
 
 
-def left_out(cells: Sequence[Judged]) -> Iterator[str]:
-    """Relations beyond those that each user reads."""
-    names = dict.fromkeys(cell.object.name for cell in cells if cell.command is Command.SELECT)
-    yield from map(str, list(names)[MOST:])
+def _left_out(standing: Standing, persona: Persona) -> Iterator[Gap]:
+    """What there is beyond the relations that each user reads."""
+    beyond = sum(_telling(cell, persona) for cell in standing.cells) - MOST
+    if beyond > 0:
+        yield Gap(object=OBJECT, reason=f"{beyond} relations were not read: each user reads {MOST}")

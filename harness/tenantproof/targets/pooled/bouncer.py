@@ -1,9 +1,9 @@
 """
 A PgBouncer of our own before a server, for as long as a block lasts.
 
-It listens on a unix socket in a folder of its own, so nobody else reaches it and no port is taken.  Any name of a database
-leads to the same database: PgBouncer keeps one pool for each pair of name and user, so a new name is a server connection
-that nobody has used (https://www.pgbouncer.org/config.html, "databases": the fallback `*`).
+It listens on a unix socket in a folder of its own, so nobody else reaches it and no port is taken.  Any name of a
+database leads to the same database: PgBouncer keeps one pool for each pair of name and user, so a new name is a server
+connection that nobody has used (https://www.pgbouncer.org/config.html, "databases": the fallback `*`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tenantproof.core.errors import TargetError
@@ -31,6 +32,7 @@ STOP_SECONDS = 5.0
 PORT = 6432
 
 _POLL_SECONDS = 0.01
+_ADMIN = "tenantproof_console"
 
 _WATCHED = (
     'exec 3<&0; "$0" "$@" </dev/null 3<&- & child=$!; (read -r _ <&3; kill "$child" 2>/dev/null) & '
@@ -43,6 +45,7 @@ _DEFAULTS: Mapping[str, object] = {
     "listen_port": PORT,
     "unix_socket_mode": "0700",
     "auth_type": "trust",
+    "admin_users": _ADMIN,
     "default_pool_size": 1,
     "min_pool_size": 0,
     "reserve_pool_size": 0,
@@ -76,6 +79,11 @@ class Bouncer:
             connect_timeout=10,
         )
 
+    def drop(self, name: str) -> None:
+        """Close the server connections of a pool, which PgBouncer would keep, with the locks that they hold."""
+        with suppress(psycopg.Error), psycopg.connect(self.conninfo("pgbouncer", _ADMIN), autocommit=True) as console:
+            console.execute(f"KILL {name}".encode())
+
 
 @contextmanager
 def serving(
@@ -90,7 +98,8 @@ def serving(
     with tempfile.TemporaryDirectory(prefix="tenantproof-pool-") as name, tempfile.TemporaryFile("w+") as log:
         folder = Path(name)
         place = _Place(folder, owner)
-        place.write("users.txt", "".join(f"{_word(user)} {_word(secret)}\n" for user, secret in users.items()))
+        known = {**users, _ADMIN: ""}
+        place.write("users.txt", "".join(f"{_word(user)} {_word(secret)}\n" for user, secret in known.items()))
         place.write("pgbouncer.ini", _configuration(server, folder, mode, settings, program))
         process = _launch(program, place, log)
         try:

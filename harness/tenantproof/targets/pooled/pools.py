@@ -10,13 +10,18 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import psycopg
 
 from tenantproof.core.model import PoolKind
 from tenantproof.targets.pooled.bouncer import Bouncer
 from tenantproof.targets.pooled.taping import Row, Tape, TapingConnection
+
+if TYPE_CHECKING:
+    from psycopg_pool import ConnectionPool
+    from sqlalchemy import Connection as SqlalchemyConnection
+    from sqlalchemy import Engine
 
 TIMEOUT = 10.0
 """Seconds to wait for a connection that somebody else holds."""
@@ -37,6 +42,10 @@ class Client(Protocol):
 
     def run(self, statement: str) -> list[Row]:
         """Run it in the client's transaction, which begins where there is none.  Raises psycopg.Error."""
+        ...
+
+    def start(self) -> None:
+        """Begin a transaction where the pool's library has something to say to that, and there is none."""
         ...
 
     def commit(self) -> None: ...
@@ -100,8 +109,11 @@ class _PsycopgClient:
         return self.raw
 
     def run(self, statement: str) -> list[Row]:
-        cursor = self.raw.execute(statement)  # type: ignore[call-overload]  # no literal: made from names that we quoted
+        cursor = self.raw.execute(statement)
         return cursor.fetchall() if cursor.description is not None else []
+
+    def start(self) -> None:
+        """psycopg begins with the first statement."""
 
     def commit(self) -> None:
         self.raw.commit()
@@ -120,10 +132,13 @@ class PgBouncerPool:
     @contextmanager
     def line(self, tape: Tape) -> Iterator[Line]:
         self._lines += 1
-        conninfo = self._bouncer.conninfo(f"line_{self._lines}", self._user)
+        name = f"line_{self._lines}"
+        conninfo = self._bouncer.conninfo(name, self._user)
         threshold = 5 if self.shares_prepared else None
-        yield _PgBouncerLine(conninfo, tape, threshold)
-        # The pool of that name keeps its server connection until PgBouncer ends; nobody asks for the name again.
+        try:
+            yield _PgBouncerLine(conninfo, tape, threshold)
+        finally:
+            self._bouncer.drop(name)
 
 
 class _PgBouncerLine:
@@ -172,7 +187,7 @@ class PsycopgPool:
 
 
 class _PsycopgPoolLine:
-    def __init__(self, pool: Any, tape: Tape) -> None:
+    def __init__(self, pool: ConnectionPool[TapingConnection], tape: Tape) -> None:
         self._pool, self._tape = pool, tape
         self._taken: set[int] = set()
 
@@ -226,7 +241,7 @@ class SqlalchemyPool:
 
 
 class _SqlalchemyLine:
-    def __init__(self, engine: Any, tape: Tape) -> None:
+    def __init__(self, engine: Engine, tape: Tape) -> None:
         self._engine, self._tape = engine, tape
 
     @contextmanager
@@ -249,9 +264,11 @@ class _SqlalchemyLine:
 class _SqlalchemyClient:
     """Everything goes through SQLAlchemy, so that its events come as they come to the application."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: SqlalchemyConnection) -> None:
         self.native = connection
-        self.raw: TapingConnection = connection.connection.driver_connection
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, TapingConnection)
+        self.raw = driver
 
     def run(self, statement: str) -> list[Row]:
         import sqlalchemy.exc
@@ -263,6 +280,10 @@ class _SqlalchemyClient:
                 raise error.orig from error
             raise
         return [tuple(row) for row in result] if result.returns_rows else []
+
+    def start(self) -> None:
+        if not self.native.in_transaction():
+            self.native.begin()
 
     def commit(self) -> None:
         self.native.commit()

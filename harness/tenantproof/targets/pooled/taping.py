@@ -32,14 +32,14 @@ class TapingCursor(psycopg.Cursor[Row]):
         if isinstance(connection, TapingConnection) and connection.tape is not None:
             connection.tape_begin()
             connection.tape.add(_in_full(connection, query, params))
-        super().execute(query, params, prepare=prepare, binary=binary)
+        super().execute(cast("Any", query), params, prepare=prepare, binary=binary)
         return self
 
 
 class TapingConnection(psycopg.Connection[Row]):
     """`tape` None: nothing is taped."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  # psycopg's own, passed on
         super().__init__(*arguments, **named)
         self.tape: Tape | None = None
         self.cursor_factory = TapingCursor

@@ -1,0 +1,209 @@
+"""Two users on one server connection: what an application's habit leaves there is found, and a safe habit is silent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from tests.pooled.conftest import FIXTURES, Written
+
+import tenantproof
+from tenantproof.core.finding import Finding, Reach, Severity
+from tenantproof.core.ports import Handle
+from tenantproof.core.report import Report
+from tenantproof.engine.psql import run_script, shows_leak
+from tenantproof.targets.pooled.program import Program
+
+ALL = ("pgbouncer-transaction", "pgbouncer-session", "psycopg_pool", "sqlalchemy")
+RESETTING = "pgbouncer-session"
+"""Throws everything away between two clients (server_reset_query), so nothing survives there."""
+
+
+def passed(path: Path, patches: Sequence[str] = (), replayed: dict[str, str] | None = None) -> Report:
+    """The report of a check via pools; what psql prints for each finding goes into *replayed*."""
+
+    def replay(handle: Handle, report: Report) -> None:
+        for finding in report.findings:
+            if replayed is not None:
+                replayed[finding.channel] = run_script(handle, finding.replay)
+
+    files = [FIXTURES / "patches" / name for name in patches]
+    return tenantproof.check(path, attempts=0, via=("pooled",), patches=files, then=replay)
+
+
+def pools_of(finding: Finding) -> set[str]:
+    """The pools that the title names."""
+    return set(finding.title.rpartition(": ")[2].removesuffix(".").split(", "))
+
+
+LEAKY = [
+    # habit, channel, cause, severity, who
+    ("set-without-local", "POOL-CLAIM", "app.tenant_id", "critical", {"outsider", "anon"}),
+    ("set-config-false", "POOL-CLAIM", "app.tenant_id", "critical", {"outsider", "anon"}),
+    ("set-role", "POOL-ROLE", "role", "critical", {"outsider", "anon", "nobody"}),
+    ("nobody-only", "POOL-CLAIM", "app.tenant_id", "medium", {"nobody"}),
+    ("temp-table", "POOL-TEMP", "temp my_notes", "high", {"globex.owner", "outsider", "anon"}),
+    ("held-cursor", "POOL-CURSOR", "cursor report_of_owner", "high", {"outsider", "anon", "nobody"}),
+    ("prepared-with-literal", "POOL-PLAN", "prepared badge_of_owner", "critical", {"outsider", "anon", "nobody"}),
+    ("advisory-lock", "POOL-LOCK", "lock", "low", {"acme.owner", "globex.owner", "outsider", "anon", "nobody"}),
+    (
+        "listens",
+        "POOL-LISTEN",
+        "listen notes_of_acme",
+        "low",
+        {"acme.owner", "globex.owner", "outsider", "anon", "nobody"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("habit", "channel", "cause", "severity", "who"), LEAKY, ids=[f"{row[0]}" for row in LEAKY])
+def test_what_a_habit_leaves_is_found_where_the_pool_keeps_it(
+    scenario: Written, pgbouncer: Program, habit: str, channel: str, cause: str, severity: str, who: set[str]
+) -> None:
+    """In one pool that keeps the server connection as it is, and not in the one that resets it."""
+    replayed: dict[str, str] = {}
+    report = passed(scenario(habit, "pgbouncer-transaction", RESETTING), replayed=replayed)
+    (finding,) = [one for one in report.findings if one.channel == channel]
+
+    assert (finding.cause, finding.severity, finding.reach) == (cause, severity, Reach.APP)
+    assert set(finding.personas) == who
+    assert pools_of(finding) == {"pgbouncer-transaction"}
+    assert shows_leak(replayed[channel]), replayed[channel]
+    assert {one.channel for one in report.findings} <= {channel, "POOL-STUCK"}
+
+
+@pytest.mark.parametrize("pool", ["psycopg_pool", "sqlalchemy"])
+def test_pools_inside_the_process_reset_nothing_either(scenario: Written, pool: str) -> None:
+    report = passed(scenario("set-without-local", pool))
+
+    assert [(one.channel, pools_of(one)) for one in report.findings] == [("POOL-CLAIM", {pool})]
+    assert f"{pool}" in report.findings[0].title
+
+
+def test_the_interleaving_is_shown_statement_by_statement(scenario: Written) -> None:
+    report = passed(scenario("set-without-local", "psycopg_pool"))
+    (evidence,) = report.findings[0].evidence
+    acme = "aaaaaaaa-0000-4000-8000-000000000001"
+
+    assert evidence.persona == "outsider"
+    assert evidence.statement.splitlines() == [
+        "-- acme.owner",
+        "begin;",
+        "set local role app_user;",
+        f"set app.tenant_id = '{acme}';",
+        'SELECT "user_id"::text, "tenant_id"::text FROM "public"."members";',
+        "commit;",
+        "-- outsider, on the same server connection",
+        "begin;",
+        "set local role app_user;",
+        'SELECT "user_id"::text, "tenant_id"::text FROM "public"."members";',
+    ]
+    assert "3 rows of public.notes" in evidence.observed
+    assert "a row of acme" in evidence.rows
+    assert report.findings[0].objects == ("public.members", "public.notes", "public.tenants")
+
+
+def test_setting_the_tenant_once_for_each_connection_is_wrong_in_transaction_mode_only(
+    scenario: Written, pgbouncer: Program
+) -> None:
+    """The first user, back on the server connection, acts as the second: nobody reset anything in between."""
+    report = passed(scenario("once-per-connection"))
+    (finding,) = report.findings
+
+    assert finding.channel == "POOL-CLAIM"
+    assert pools_of(finding) == {"pgbouncer-transaction"}
+    assert {"acme.owner", "outsider", "anon"} <= set(finding.personas)
+    assert finding.severity is Severity.CRITICAL
+
+
+def test_an_error_on_whose_way_nothing_is_reset(scenario: Written) -> None:
+    leaky = passed(scenario("reset-skipped-on-error"))
+    safe = passed(scenario("reset-always"))
+    (finding,) = leaky.findings
+
+    assert pools_of(finding) == {"psycopg_pool", "sqlalchemy"}
+    assert all("after a statement failed" in evidence.observed for evidence in finding.evidence)
+    assert safe.findings == ()
+
+
+SAFE = [
+    ("set-local", ALL),
+    ("set-config-true", ("pgbouncer-transaction", "psycopg_pool")),
+    ("discard-all", ("psycopg_pool", "sqlalchemy")),
+    ("set-without-local", (RESETTING,)),
+    ("set-role", (RESETTING,)),
+    (None, ALL),
+]
+
+
+@pytest.mark.parametrize(("habit", "pools"), SAFE, ids=[f"{habit}" for habit, _ in SAFE])
+def test_a_safe_habit_is_silent(
+    scenario: Written, pgbouncer: Program, habit: str | None, pools: tuple[str, ...]
+) -> None:
+    report = passed(scenario(habit, *pools))
+    passings = next(note for note in report.notes if "passings" in note)
+
+    assert report.findings == ()
+    assert [gap for gap in report.gaps if gap.object.startswith("pooled")] == []
+    assert int(passings.split()[0]) >= 12
+    assert any("declare what the application does" in note for note in report.notes) is (habit is None)
+
+
+FUNCTIONS = [
+    ("sqlalchemy-listener", {"sqlalchemy"}),
+    ("sqlalchemy-listener-local", set()),
+    ("psycopg-function", {"psycopg_pool", "pgbouncer-transaction"}),
+    ("psycopg-function-local", set()),
+]
+
+
+@pytest.mark.parametrize(("habit", "pools"), FUNCTIONS, ids=[habit for habit, _ in FUNCTIONS])
+def test_functions_of_the_applications_own(scenario: Written, pgbouncer: Program, habit: str, pools: set[str]) -> None:
+    replayed: dict[str, str] = {}
+    report = passed(scenario(habit), replayed=replayed)
+
+    assert set[str]().union(*map(pools_of, report.findings)) == pools
+    for finding in report.findings:
+        assert finding.channel == "POOL-CLAIM"
+        assert "set_config('app.tenant_id', 'aaaaaaaa" in finding.evidence[0].statement
+        assert shows_leak(replayed[finding.channel]), replayed
+
+
+def test_a_default_for_a_missing_setting_opens_fresh_connections(scenario: Written) -> None:
+    replayed: dict[str, str] = {}
+    report = passed(scenario("set-local", "psycopg_pool"), ["default-tenant.sql"], replayed)
+    (finding,) = report.findings
+
+    assert (finding.channel, finding.severity) == ("POOL-BEGIN", Severity.CRITICAL)
+    assert set(finding.personas) == {"outsider", "anon"}
+    assert shows_leak(replayed["POOL-BEGIN"])
+
+
+def test_a_plan_that_was_made_for_another_tenant(scenario: Written) -> None:
+    """A function that reads a setting and calls itself IMMUTABLE is computed once, when the first user prepares."""
+    replayed: dict[str, str] = {}
+    report = passed(scenario("set-local", "psycopg_pool", "sqlalchemy"), ["immutable-tenant.sql"], replayed)
+    (finding,) = report.findings
+
+    assert (finding.channel, finding.cause, finding.severity) == ("POOL-PLAN", "plan", Severity.CRITICAL)
+    assert pools_of(finding) == {"psycopg_pool", "sqlalchemy"}
+    assert "globex.owner" in finding.personas
+    assert shows_leak(replayed["POOL-PLAN"]), replayed
+
+
+def test_the_database_is_left_as_it_was(scenario: Written) -> None:
+    asked = "select count(*) from pg_db_role_setting where array_to_string(setconfig, ',') like '%statement_timeout%'"
+    found: list[object] = []
+
+    def look(handle: Handle, _report: Report) -> None:
+        import psycopg
+
+        with psycopg.connect(handle.conninfo) as connection:
+            found.append(connection.execute(asked).fetchone())
+            found.append(
+                connection.execute("select count(*) from pg_stat_activity where usename = 'app_login'").fetchone()
+            )
+
+    tenantproof.check(scenario("set-without-local", "psycopg_pool"), attempts=0, via=("pooled",), then=look)
+    assert found[0] == (0,)
