@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
+import psycopg
 import pytest
-from tests.pooled.conftest import FIXTURES, Written
+from tests.pooled.conftest import Passed, Patched
 
-import tenantproof
 from tenantproof.core.finding import Finding, Reach, Severity
-from tenantproof.core.ports import Handle
-from tenantproof.core.report import Report
+from tenantproof.core.ports import Writes
+from tenantproof.engine.pooled.run import over_pools
 from tenantproof.engine.psql import run_script, shows_leak
-from tenantproof.targets.pooled.program import Program
+from tenantproof.engine.ways import Standing
+from tenantproof.targets.pooled.program import Program, find_pgbouncer
 
 ALL = ("pgbouncer-transaction", "pgbouncer-session", "psycopg_pool", "sqlalchemy")
 RESETTING = "pgbouncer-session"
 """Throws everything away between two clients (server_reset_query), so nothing survives there."""
 
 
-def passed(path: Path, patches: Sequence[str] = (), replayed: dict[str, str] | None = None) -> Report:
-    """The report of a check via pools; what psql prints for each finding goes into *replayed*."""
-
-    def replay(handle: Handle, report: Report) -> None:
-        for finding in report.findings:
-            if replayed is not None:
-                replayed[finding.channel] = run_script(handle, finding.replay)
-
-    files = [FIXTURES / "patches" / name for name in patches]
-    return tenantproof.check(path, attempts=0, via=("pooled",), patches=files, then=replay)
+def replays(standing: Standing, finding: Finding) -> bool:
+    """Whether psql shows the finding by its script alone."""
+    return shows_leak(run_script(standing.handle, finding.replay))
 
 
 def pools_of(finding: Finding) -> set[str]:
@@ -59,30 +50,36 @@ LEAKY = [
 
 @pytest.mark.parametrize(("habit", "channel", "cause", "severity", "who"), LEAKY, ids=[f"{row[0]}" for row in LEAKY])
 def test_what_a_habit_leaves_is_found_where_the_pool_keeps_it(
-    scenario: Written, pgbouncer: Program, habit: str, channel: str, cause: str, severity: str, who: set[str]
+    passed: Passed,
+    standing: Standing,
+    pgbouncer: Program,
+    habit: str,
+    channel: str,
+    cause: str,
+    severity: str,
+    who: set[str],
 ) -> None:
     """In one pool that keeps the server connection as it is, and not in the one that resets it."""
-    replayed: dict[str, str] = {}
-    report = passed(scenario(habit, "pgbouncer-transaction", RESETTING), replayed=replayed)
+    report = passed(habit, "pgbouncer-transaction", RESETTING)
     (finding,) = [one for one in report.findings if one.channel == channel]
 
     assert (finding.cause, finding.severity, finding.reach) == (cause, severity, Reach.APP)
     assert set(finding.personas) == who
     assert pools_of(finding) == {"pgbouncer-transaction"}
-    assert shows_leak(replayed[channel]), replayed[channel]
+    assert replays(standing, finding)
     assert {one.channel for one in report.findings} <= {channel, "POOL-STUCK"}
 
 
 @pytest.mark.parametrize("pool", ["psycopg_pool", "sqlalchemy"])
-def test_pools_inside_the_process_reset_nothing_either(scenario: Written, pool: str) -> None:
-    report = passed(scenario("set-without-local", pool))
+def test_pools_inside_the_process_reset_nothing_either(passed: Passed, pool: str) -> None:
+    report = passed("set-without-local", pool)
 
     assert [(one.channel, pools_of(one)) for one in report.findings] == [("POOL-CLAIM", {pool})]
     assert f"{pool}" in report.findings[0].title
 
 
-def test_the_interleaving_is_shown_statement_by_statement(scenario: Written) -> None:
-    report = passed(scenario("set-without-local", "psycopg_pool"))
+def test_the_interleaving_is_shown_statement_by_statement(passed: Passed) -> None:
+    report = passed("set-without-local", "psycopg_pool")
     (evidence,) = report.findings[0].evidence
     acme = "aaaaaaaa-0000-4000-8000-000000000001"
 
@@ -105,10 +102,10 @@ def test_the_interleaving_is_shown_statement_by_statement(scenario: Written) -> 
 
 
 def test_setting_the_tenant_once_for_each_connection_is_wrong_in_transaction_mode_only(
-    scenario: Written, pgbouncer: Program
+    passed: Passed, pgbouncer: Program
 ) -> None:
     """The first user, back on the server connection, acts as the second: nobody reset anything in between."""
-    report = passed(scenario("once-per-connection"))
+    report = passed("once-per-connection")
     (finding,) = report.findings
 
     assert finding.channel == "POOL-CLAIM"
@@ -117,9 +114,9 @@ def test_setting_the_tenant_once_for_each_connection_is_wrong_in_transaction_mod
     assert finding.severity is Severity.CRITICAL
 
 
-def test_an_error_on_whose_way_nothing_is_reset(scenario: Written) -> None:
-    leaky = passed(scenario("reset-skipped-on-error"))
-    safe = passed(scenario("reset-always"))
+def test_an_error_on_whose_way_nothing_is_reset(passed: Passed) -> None:
+    leaky = passed("reset-skipped-on-error")
+    safe = passed("reset-always")
     (finding,) = leaky.findings
 
     assert pools_of(finding) == {"psycopg_pool", "sqlalchemy"}
@@ -138,10 +135,8 @@ SAFE = [
 
 
 @pytest.mark.parametrize(("habit", "pools"), SAFE, ids=[f"{habit}" for habit, _ in SAFE])
-def test_a_safe_habit_is_silent(
-    scenario: Written, pgbouncer: Program, habit: str | None, pools: tuple[str, ...]
-) -> None:
-    report = passed(scenario(habit, *pools))
+def test_a_safe_habit_is_silent(passed: Passed, pgbouncer: Program, habit: str | None, pools: tuple[str, ...]) -> None:
+    report = passed(habit, *pools)
     passings = next(note for note in report.notes if "passings" in note)
 
     assert report.findings == ()
@@ -159,51 +154,64 @@ FUNCTIONS = [
 
 
 @pytest.mark.parametrize(("habit", "pools"), FUNCTIONS, ids=[habit for habit, _ in FUNCTIONS])
-def test_functions_of_the_applications_own(scenario: Written, pgbouncer: Program, habit: str, pools: set[str]) -> None:
-    replayed: dict[str, str] = {}
-    report = passed(scenario(habit), replayed=replayed)
+def test_functions_of_the_applications_own(
+    passed: Passed, standing: Standing, pgbouncer: Program, habit: str, pools: set[str]
+) -> None:
+    report = passed(habit)
 
     assert set[str]().union(*map(pools_of, report.findings)) == pools
     for finding in report.findings:
         assert finding.channel == "POOL-CLAIM"
         assert "set_config('app.tenant_id', 'aaaaaaaa" in finding.evidence[0].statement
-        assert shows_leak(replayed[finding.channel]), replayed
+        assert replays(standing, finding)
 
 
-def test_a_default_for_a_missing_setting_opens_fresh_connections(scenario: Written) -> None:
-    replayed: dict[str, str] = {}
-    report = passed(scenario("set-local", "psycopg_pool"), ["default-tenant.sql"], replayed)
-    (finding,) = report.findings
+def test_a_default_for_a_missing_setting_opens_fresh_connections(
+    passed: Passed, patched: Patched, standing: Standing
+) -> None:
+    with patched("default-tenant.sql"):
+        report = passed("set-local", "psycopg_pool")
+        (finding,) = report.findings
 
-    assert (finding.channel, finding.severity) == ("POOL-BEGIN", Severity.CRITICAL)
-    assert set(finding.personas) == {"outsider", "anon"}
-    assert shows_leak(replayed["POOL-BEGIN"])
+        assert (finding.channel, finding.severity) == ("POOL-BEGIN", Severity.CRITICAL)
+        assert set(finding.personas) == {"outsider", "anon"}
+        assert replays(standing, finding)
 
 
-def test_a_plan_that_was_made_for_another_tenant(scenario: Written) -> None:
+def test_a_plan_that_was_made_for_another_tenant(passed: Passed, patched: Patched, standing: Standing) -> None:
     """A function that reads a setting and calls itself IMMUTABLE is computed once, when the first user prepares."""
-    replayed: dict[str, str] = {}
-    report = passed(scenario("set-local", "psycopg_pool", "sqlalchemy"), ["immutable-tenant.sql"], replayed)
-    (finding,) = report.findings
+    with patched("immutable-tenant.sql"):
+        report = passed("set-local", "psycopg_pool", "sqlalchemy")
+        (finding,) = report.findings
 
-    assert (finding.channel, finding.cause, finding.severity) == ("POOL-PLAN", "plan", Severity.CRITICAL)
-    assert pools_of(finding) == {"psycopg_pool", "sqlalchemy"}
-    assert "globex.owner" in finding.personas
-    assert shows_leak(replayed["POOL-PLAN"]), replayed
+        assert (finding.channel, finding.cause, finding.severity) == ("POOL-PLAN", "plan", Severity.CRITICAL)
+        assert pools_of(finding) == {"psycopg_pool", "sqlalchemy"}
+        assert "globex.owner" in finding.personas
+        assert replays(standing, finding)
 
 
-def test_the_database_is_left_as_it_was(scenario: Written) -> None:
-    asked = "select count(*) from pg_db_role_setting where array_to_string(setconfig, ',') like '%statement_timeout%'"
-    found: list[object] = []
+def test_the_database_is_left_as_it_was(passed: Passed, standing: Standing, pgbouncer: Program) -> None:
+    """No session of the application's, no setting, no lock."""
+    passed("advisory-lock", "pgbouncer-transaction")
+    with psycopg.connect(standing.handle.conninfo, autocommit=True) as connection:
+        sessions = connection.execute(
+            "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity"
+            " where usename = 'app_login' and datname = current_database()"
+        ).fetchone()
+        settings = connection.execute(
+            "select setconfig from pg_db_role_setting as s join pg_database as d on d.oid = s.setdatabase"
+            " where d.datname = current_database() and 'statement_timeout=10s' = any (setconfig)"
+        ).fetchall()
 
-    def look(handle: Handle, _report: Report) -> None:
-        import psycopg
+    assert sessions is not None
+    assert settings == []
 
-        with psycopg.connect(handle.conninfo) as connection:
-            found.append(connection.execute(asked).fetchone())
-            found.append(
-                connection.execute("select count(*) from pg_stat_activity where usename = 'app_login'").fetchone()
-            )
 
-    tenantproof.check(scenario("set-without-local", "psycopg_pool"), attempts=0, via=("pooled",), then=look)
-    assert found[0] == (0,)
+def test_nothing_is_passed_where_rows_are_not_committed(standing: Standing) -> None:
+    from dataclasses import replace
+
+    foreign = replace(standing, handle=replace(standing.handle, owned=False, writes=Writes.ROLLBACK))
+    found = over_pools(foreign, find_pgbouncer())
+
+    assert found.findings == ()
+    assert ["pools show what is committed" in gap.reason for gap in found.gaps] == [True]
