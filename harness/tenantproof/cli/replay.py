@@ -15,6 +15,7 @@ from tenantproof.cli.options import (
     reach_option,
     scenario_argument,
     seed_option,
+    via_options,
 )
 
 
@@ -26,6 +27,7 @@ from tenantproof.cli.options import (
 @attempts_option
 @reach_option
 @examples_option("Folder of what `fuzz` found, to be tried first; it need not be there.", EXAMPLES)
+@via_options
 @click.option("--script", is_flag=True, help="Print the psql script and do not run it.")
 def command(
     fingerprint: str,
@@ -35,15 +37,18 @@ def command(
     attempts: int,
     reach: str,
     examples: Path,
+    via: tuple[str, ...],
+    api_url: str | None,
+    api_key: str | None,
     script: bool,
 ) -> int:
     """Run the finding FINGERPRINT of SCENARIO again, with psql alone, on a freshly seeded database.
 
     A finding of the search is met again with the seed, attempts and reach of the run that found it, or from the
-    examples that `fuzz` kept.  Exit code 1: it still leaks; 0: it is fixed.
+    examples that `fuzz` kept; one of a further way in with its --via.  Exit code 1: it still leaks; 0: it is fixed.
     """
     from tenantproof.api import check
-    from tenantproof.cli.session import narrate
+    from tenantproof.cli.session import key_of, narrate
     from tenantproof.core.finding import Finding
     from tenantproof.core.ports import Handle
     from tenantproof.core.report import Report
@@ -68,6 +73,9 @@ def command(
         attempts=attempts,
         profile=reach,
         examples=examples if examples.is_dir() else None,
+        via=via,
+        api_url=api_url,
+        api_key=key_of(api_key),
         say=narrate,
         then=show,
     )
@@ -76,7 +84,8 @@ def command(
     if not found:
         others = ", ".join(finding.fingerprint for finding in report.findings) or "none"
         click.echo(f"FIXED  {fingerprint}: this run does not find it (its findings: {others})")
-        click.echo("       A finding of the search needs the --attempts and --reach, or the --examples, of its run.")
+        click.echo("       A finding of the search needs the --attempts and --reach, or the --examples, of its run,")
+        click.echo("       and one of a further way in its --via.")
         return 0
     told = f"{found[0].fingerprint}  {found[0].object}: {found[0].title}"
     if script or any(shows_leak(output) for output in outputs):

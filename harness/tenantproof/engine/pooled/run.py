@@ -32,10 +32,13 @@ from tenantproof.targets.pooled.bouncer import serving
 from tenantproof.targets.pooled.pools import PgBouncerPool, Pool, PsycopgPool, SqlalchemyPool
 from tenantproof.targets.pooled.program import HOW_TO_GET, Program, find_pgbouncer
 from tenantproof.targets.pooled.taping import Tape
-from tenantproof.targets.reach import reason_of
+from tenantproof.targets.reach import connect_or_explain, reason_of
 
 OBJECT = "pooled connections"
 """What gaps are about that concern all pools."""
+
+NO_CONTROL = "no positive control"
+"""How the reason of a gap begins after which nothing is proved; such a run exits 4."""
 
 LONGEST = "10s"
 """Statement timeout, where the database has none of its own."""
@@ -64,15 +67,19 @@ def over_pools(standing: Standing, program: Program | None) -> Found:
     plan = standing.plan
     habit = Habit(plan.scenario, plan.identities, plan.manifest.tenant_ids)
     if not standing.handle.owned or standing.handle.writes is not Writes.SEED:
-        reason = "pools show what is committed, so the way --via pooled needs a database of our own (embedded)"
+        reason = f"{NO_CONTROL}: pools show what is committed, so --via pooled needs a database of our own"
         return Found(gaps=(Gap(object=OBJECT, reason=reason),))
     login = _login(plan)
     if login is None:
-        reason = "nobody logs in: name the role that the application connects as in session.login"
+        reason = f"{NO_CONTROL}: nobody logs in: name the role that the application connects as in session.login"
         return Found(gaps=(Gap(object=OBJECT, reason=reason),))
+    try:
+        connect_or_explain(make_conninfo(standing.handle.conninfo, user=login)).close()
+    except TargetError as error:
+        return Found(gaps=(Gap(object=OBJECT, reason=f"{NO_CONTROL}: {error}"),))
     cast = _cast(plan)
     if cast is None:
-        return Found(gaps=(Gap(object=OBJECT, reason="there are no members of two tenants"),))
+        return Found(gaps=(Gap(object=OBJECT, reason=f"{NO_CONTROL}: there are no members of two tenants"),))
     visit = _Visit(standing, habit, login, cast)
     with _bounded(standing.handle.conninfo):
         for kind in PoolKind:
@@ -177,7 +184,7 @@ class _Visit:
                 if pool is not None:
                     self._pass(pool)
         except psycopg.OperationalError as error:
-            reason = f"the pool refused: {reason_of(self._standing.handle.conninfo, error)}"
+            reason = f"{NO_CONTROL}: the pool refused: {reason_of(self._standing.handle.conninfo, error)}"
             self._haul.gaps.append(Gap(object=f"{OBJECT}: {kind}", reason=reason))
 
     def found(self) -> Found:
@@ -263,7 +270,7 @@ class _Visit:
     def _no_control(self, user: User, seen: Seen) -> str:
         """Why nothing is proved; empty where the first user reads rows of their own by the application's beginning."""
         if seen.failed:
-            return f"no positive control: the application cannot begin as {user.name}: {seen.failed}"
+            return f"{NO_CONTROL}: the application cannot begin as {user.name}: {seen.failed}"
         own = {self._plan.manifest.tenant_ids[name] for name in user.persona.tenants}
         for name, said in seen.reads.items():
             known = {row.key: row.tenant for row in self._cells[user.persona.name][name].stand.rows}
@@ -271,13 +278,13 @@ class _Visit:
                 return ""
         refused = next((said for said in seen.reads.values() if said.refused), None)
         why = f" ({refused.in_words()})" if refused is not None else ""
-        return f"no positive control: by the application's beginning {user.name} reads no row of their own{why}"
+        return f"{NO_CONTROL}: by the application's beginning {user.name} reads no row of their own{why}"
 
     def _open(self, pool: Pool, user: User, seen: Seen, tape: Tape) -> None:
         """What is open on a connection that nobody has used."""
         gains = () if seen.failed else tuple(open_from_the_start(self._plan, self._cells[user.persona.name], seen))
         if seen.failed and user.persona.memberships:
-            reason = f"the application cannot begin as {user.name}: {seen.failed}"
+            reason = f"{NO_CONTROL}: the application cannot begin as {user.name}: {seen.failed}"
             self._haul.gaps.append(Gap(object=f"{OBJECT}: {pool.kind}", reason=reason))
         if gains and not seen.bound and user.name == NOBODY:
             note = f"no policy binds {self._login}: what forgets to begin reads every row"
@@ -290,7 +297,7 @@ class _Visit:
     def _judge(self, passed: Passed, alone: Seen) -> None:
         self._haul.passings += 1
         if passed.void:
-            reason = f"{passed.void}, {passed.leaving.words}"
+            reason = f"{NO_CONTROL}: {passed.void}, {passed.leaving.words}"
             self._haul.gaps.append(Gap(object=f"{OBJECT}: {passed.pool.kind}", reason=reason))
             return
         self._haul.verdicts.extend(verdicts(self._plan, self._cells[passed.second.persona.name], alone, passed))

@@ -178,7 +178,7 @@ def _word(text: str) -> str:
 def _launch(program: Program, place: _Place, log: IO[str]) -> subprocess.Popen[bytes]:
     owner = place.owner
     return subprocess.Popen(  # noqa: S603  # the program that the user named
-        ["/bin/sh", "-c", _WATCHED, str(program.path), "-q", str(place.folder / "pgbouncer.ini")],
+        ["/bin/sh", "-c", _WATCHED, str(program.path), str(place.folder / "pgbouncer.ini")],
         env={name: value for name, value in os.environ.items() if not name.startswith("PG")},
         user=None if owner is None else owner.uid,
         group=None if owner is None else owner.gid,
