@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 
 import psycopg
 from psycopg import sql
@@ -26,6 +28,9 @@ _READS = re.compile(r"current_setting\s*\(\s*'([^']+)'", re.IGNORECASE)
 _SET_CONFIG = re.compile(r"set_config\s*\(\s*'([^']+)'", re.IGNORECASE)
 _SET = re.compile(r"\bset\s+(?:session\s+|local\s+)?\"?([A-Za-z_][\w.]*)\"?\s*(?:=|\bto\b)", re.IGNORECASE)
 _NO_SETTINGS = frozenset({"role", "session_authorization", "search_path"})
+
+OFTEN = 6
+"""Times that a query is asked until drivers have prepared it, and the server has a plan for everybody."""
 
 _SHOWN = 200
 """Rows of a leftover that are looked into."""
@@ -88,28 +93,51 @@ def look(client: Client, gaze: Gaze, tape: Tape) -> Seen:
 
     Raises psycopg.OperationalError where the connection is gone.
     """
-    return _aside(client, tape, lambda: _look(client, gaze))
-
-
-def read(client: Client, gaze: Gaze, tape: Tape, times: int) -> Seen:
-    """What the session is and reads, each query asked *times* over; nothing is rolled back, which drivers take as a
-    reason to forget what they prepared, and what is left there is not touched.
-    """
-    return _aside(client, tape, lambda: _read(client, gaze, times))
-
-
-def _aside(client: Client, tape: Tape, seen: Callable[[], Seen]) -> Seen:
     client.start()
     tape.add(LOOK)
-    client.raw.tape = None
+    with _untaped(client):
+        return _guarded(lambda: _look(client, gaze))
+
+
+def read_once(client: Client, gaze: Gaze, tape: Tape) -> Seen:
+    """What the session is, and the first relation that it may read.  What is left there is not touched."""
+    client.start()
+    with _untaped(client):
+        seen = _guarded(lambda: _read(client, gaze, 0))
+        if not seen.failed:
+            answered = (query for query in gaze.reads.values() if not _asked(client, query).refused)
+            for query in islice(answered, 1):
+                tape.add(query)
+    return seen
+
+
+def read_often(client: Client, gaze: Gaze, tape: Tape) -> Seen:
+    """Each relation so often that drivers prepare the query.  Raises as `look`.
+
+    Nothing is rolled back, which they take as a reason to forget what they prepared.
+    """
+    client.start()
+    tape.add(LOOK)
+    with _untaped(client):
+        return _guarded(lambda: _read(client, gaze, OFTEN))
+
+
+@contextmanager
+def _untaped(client: Client) -> Iterator[None]:
+    tape, client.raw.tape = client.raw.tape, None
+    try:
+        yield
+    finally:
+        client.raw.tape = tape
+
+
+def _guarded(seen: Callable[[], Seen]) -> Seen:
     try:
         return seen()
     except psycopg.OperationalError:
         raise
     except psycopg.Error as error:
         return Seen(failed=f"{error.sqlstate or type(error).__name__} {str(error).strip().splitlines()[0]}")
-    finally:
-        client.raw.tape = tape
 
 
 def _look(client: Client, gaze: Gaze) -> Seen:

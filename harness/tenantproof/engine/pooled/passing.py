@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import psycopg
 
 from tenantproof.core.model import Persona, PoolKind
 from tenantproof.engine.pooled.habits import CannotBegin, Habit
-from tenantproof.engine.pooled.looking import Gaze, Seen, look, read
+from tenantproof.engine.pooled.looking import Gaze, Seen, look, read_often, read_once
 from tenantproof.targets.pooled.pools import Client, Line, Pool
 from tenantproof.targets.pooled.taping import Tape
 
@@ -64,9 +64,6 @@ _WORDS = {
     Leaving.PLAN: "with statements that the first had prepared",
 }
 
-OFTEN = 6
-"""Times that a statement is asked until drivers have prepared it, and the server has a plan for everybody."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passed:
@@ -79,6 +76,9 @@ class Passed:
     seen: Seen
     tape: Tape
     void: str = ""
+
+
+Looking = Callable[[Client, Gaze, Tape], Seen]
 
 
 class Passing:
@@ -101,7 +101,7 @@ class Passing:
         """
         tape, request = Tape(), copy_context()
         with self._pool.line(tape) as line, line.client() as client:
-            before = request.run(self._use, client, first, tape, OFTEN if leaving is Leaving.PLAN else 1)
+            before = request.run(self._use, client, first, tape, read_often if leaving is Leaving.PLAN else read_once)
             if before.failed:
                 return []
             if leaving is Leaving.BETWEEN:
@@ -120,13 +120,13 @@ class Passing:
     def _visit(self, line: Line, user: User, tape: Tape) -> Seen:
         """One checkout, in a context (contextvars) of its own, as a request has it."""
         with line.client() as client:
-            seen = copy_context().run(self._use, client, user, tape)
+            seen = copy_context().run(self._use, client, user, tape, look)
             with suppress(psycopg.Error):
                 client.rollback()
         return seen
 
-    def _use(self, client: Client, user: User, tape: Tape, times: int = 0) -> Seen:
-        """Take, begin and look; read *times* over instead where what is left there shall stay as it is."""
+    def _use(self, client: Client, user: User, tape: Tape, looking: Looking) -> Seen:
+        """Take, begin and look."""
         tape.who = user.name
         try:
             if user.begins:
@@ -134,8 +134,7 @@ class Passing:
                 self._habit.begin(client, user.persona)
         except CannotBegin as error:
             return Seen(failed=str(error))
-        gaze = self._gazes[user.persona.name]
-        return read(client, gaze, tape, times) if times else look(client, gaze, tape)
+        return looking(client, self._gazes[user.persona.name], tape)
 
     def _leave(self, client: Client, user: User, leaving: Leaving) -> None:
         with suppress(CannotBegin):  # what the application cannot undo is what the next one finds
