@@ -14,6 +14,9 @@ from tenantproof.engine.pooled.judging import Gain, Verdicts
 from tenantproof.engine.pooled.passing import NOBODY, Leaving
 from tenantproof.engine.pooled.replays import interleaving, script
 
+OBJECT = "pooled connections"
+"""What findings and gaps are about that concern no relation."""
+
 _SEVERAL = 5
 
 
@@ -44,8 +47,8 @@ class Author:
             channel=channel,
             severity=_severity(kind.severity, names),
             reach=Reach.APP,
-            object=objects[0] if objects else "pooled connections",
-            objects=tuple(objects),
+            object=objects[0] if objects else OBJECT,
+            objects=tuple(objects) or (OBJECT,),
             command=Command.SELECT,
             commands=(Command.SELECT,),
             title=f"{kind.title.removesuffix('.')}{about}: {', '.join(pools)}.",

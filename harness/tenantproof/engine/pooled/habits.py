@@ -73,6 +73,7 @@ class Habit:
         """Raises UsageError for a function that cannot be found."""
         declared = scenario.pooled
         self.declared = declared is not None
+        self.tokens = tuple(identity.token for identity in identities.values() if identity.token is not None)
         self._identities, self._tenant_ids = identities, tenant_ids
         told = declared or Pooled()
         self._checkout, self._begin, self._release = (

@@ -74,7 +74,7 @@ def settings_known(scenario: Scenario, catalog: Catalog) -> tuple[str, ...]:
         texts.append(relation.definition)
         texts.extend(part for policy in relation.policies for part in (policy.using, policy.check) if part)
         texts.extend(column.default for column in relation.columns if column.default)
-    read = (name for text in texts for name in _READS.findall(text))
+    read = (name for text in texts for name in _READS.findall(text) if "." in name)  # not the server's own settings
     return _names((*scenario.session.settings, *read, *_ALWAYS))
 
 

@@ -90,7 +90,7 @@ class Passing:
 
     def alone(self, user: User) -> tuple[Seen, Tape]:
         """What the user sees on a connection that nobody has used."""
-        tape = Tape()
+        tape = Tape(self._habit.tokens)
         with self._pool.line(tape) as line:
             return self._visit(line, user, tape), tape
 
@@ -99,7 +99,7 @@ class Passing:
 
         Empty where *first* could not begin.
         """
-        tape, request = Tape(), copy_context()
+        tape, request = Tape(self._habit.tokens), copy_context()
         with self._pool.line(tape) as line, line.client() as client:
             before = request.run(self._use, client, first, tape, read_often if leaving is Leaving.PLAN else read_once)
             if before.failed:
@@ -137,7 +137,7 @@ class Passing:
         return looking(client, self._gazes[user.persona.name], tape)
 
     def _leave(self, client: Client, user: User, leaving: Leaving) -> None:
-        with suppress(CannotBegin):  # what the application cannot undo is what the next one finds
+        with suppress(CannotBegin, psycopg.Error):  # what the application cannot undo is what the next one finds
             if leaving is Leaving.ERROR:
                 with suppress(psycopg.Error):
                     client.run("select 1 / 0")

@@ -22,7 +22,7 @@ from tenantproof.core.ports import Writes
 from tenantproof.core.report import Gap
 from tenantproof.engine.matrix import Judged
 from tenantproof.engine.plan import Plan
-from tenantproof.engine.pooled.findings import Author
+from tenantproof.engine.pooled.findings import OBJECT, Author
 from tenantproof.engine.pooled.habits import Habit
 from tenantproof.engine.pooled.judging import Verdicts, changed, open_from_the_start, verdicts
 from tenantproof.engine.pooled.looking import Gaze, Seen, settings_known, settings_of
@@ -33,9 +33,6 @@ from tenantproof.targets.pooled.pools import PgBouncerPool, Pool, PsycopgPool, S
 from tenantproof.targets.pooled.program import HOW_TO_GET, Program, find_pgbouncer
 from tenantproof.targets.pooled.taping import Tape
 from tenantproof.targets.reach import connect_or_explain, reason_of
-
-OBJECT = "pooled connections"
-"""What gaps are about that concern all pools."""
 
 NO_CONTROL = "no positive control"
 """How the reason of a gap begins after which nothing is proved; such a run exits 4."""
@@ -183,7 +180,7 @@ class _Visit:
                 pool = self._pool(kind, program, stack)
                 if pool is not None:
                     self._pass(pool)
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             reason = f"{NO_CONTROL}: the pool refused: {reason_of(self._standing.handle.conninfo, error)}"
             self._haul.gaps.append(Gap(object=f"{OBJECT}: {kind}", reason=reason))
 

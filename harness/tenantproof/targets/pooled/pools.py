@@ -6,6 +6,7 @@ A line is one server connection that nobody has used yet; clients take it in tur
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from psycopg_pool import ConnectionPool
     from sqlalchemy import Connection as SqlalchemyConnection
     from sqlalchemy import Engine
+
+for _name in ("psycopg.pool", "sqlalchemy.pool"):
+    # They warn of connections that come back in the middle of a transaction, which is what is tried here.
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 TIMEOUT = 10.0
 """Seconds to wait for a connection that somebody else holds."""
@@ -234,7 +239,8 @@ class SqlalchemyPool:
             pool_timeout=TIMEOUT,
         )
         try:
-            engine.connect().close()  # what SQLAlchemy itself asks a new connection is nobody's habit
+            with _as_psycopg():
+                engine.connect().close()  # what SQLAlchemy itself asks a new connection is nobody's habit
             yield _SqlalchemyLine(engine, tape)
         finally:
             engine.dispose()
@@ -246,7 +252,8 @@ class _SqlalchemyLine:
 
     @contextmanager
     def client(self) -> Iterator[Client]:
-        connection = self._engine.connect()
+        with _as_psycopg():
+            connection = self._engine.connect()
         try:
             client = _SqlalchemyClient(connection)
             client.raw.tape = self._tape
@@ -271,22 +278,34 @@ class _SqlalchemyClient:
         self.raw = driver
 
     def run(self, statement: str) -> list[Row]:
-        import sqlalchemy.exc
-
-        try:
+        with _as_psycopg():
             result = self.native.exec_driver_sql(statement, execution_options={"no_parameters": True})
-        except sqlalchemy.exc.DBAPIError as error:
-            if isinstance(error.orig, psycopg.Error):
-                raise error.orig from error
-            raise
         return [tuple(row) for row in result] if result.returns_rows else []
 
     def start(self) -> None:
         if not self.native.in_transaction():
-            self.native.begin()
+            with _as_psycopg():
+                self.native.begin()
 
     def commit(self) -> None:
-        self.native.commit()
+        with _as_psycopg():
+            self.native.commit()
 
     def rollback(self) -> None:
-        self.native.rollback()
+        with _as_psycopg():
+            self.native.rollback()
+
+
+@contextmanager
+def _as_psycopg() -> Iterator[None]:
+    """SQLAlchemy's errors as those of the driver."""
+    import sqlalchemy.exc
+
+    try:
+        yield
+    except sqlalchemy.exc.DBAPIError as error:
+        if isinstance(error.orig, psycopg.Error):
+            raise error.orig from error
+        raise psycopg.InterfaceError(str(error)) from error
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise psycopg.OperationalError(str(error)) from error

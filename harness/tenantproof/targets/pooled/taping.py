@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, cast
 
 import psycopg
@@ -12,13 +13,16 @@ Row = tuple[Any, ...]
 
 
 class Tape:
-    """Statements in the order in which they were sent, each with who sent them."""
+    """Statements in the order in which they were sent, each with who sent them; without *secrets* (tokens)."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Collection[str] = ()) -> None:
         self.who = ""
         self.lines: list[tuple[str, str]] = []
+        self._secrets = secrets
 
     def add(self, statement: str) -> None:
+        for secret in self._secrets:
+            statement = statement.replace(secret, "***")
         self.lines.append((self.who, statement))
 
 
