@@ -61,7 +61,7 @@ from tenantproof.targets.choice import EMBEDDED, settings_for, theirs
 from tenantproof.targets.embedded import EmbeddedTarget
 from tenantproof.targets.live import read_only
 
-VIAS = ("rest",)
+VIAS = ("rest", "pooled")
 """Ways in beside plain SQL."""
 
 DEFAULT_ATTEMPTS = 2000
@@ -116,7 +116,8 @@ def check(
     for it): the report gets the earlier ones, and is added.  *listen* is told every event of
     tenantproof.core.events at once; *via* names further ways in beside plain SQL: "rest" is PostgREST over HTTP, at
     *api_url* with *api_key* (or `env:NAME` of either), or one that is started for the run; with *sign_in*, the address
-    of an Auth server, personas sign in there.  Once *stop* says so, the
+    of an Auth server, personas sign in there; "pooled" passes pooled connections from user to user.  Once *stop* says
+    so, the
     run ends with what is known, and the report says that it was `interrupted`.  *then* is called with the
     seeded database before it goes away.  Raises the errors of tenantproof.core.errors; a leak is no error, it is a
     finding of the report.
@@ -414,7 +415,7 @@ def _ways(via: Sequence[str], api_url: str | None, api_key: str | None, sign_in:
     if "rest" not in via:
         if any(given is not None for given in (api_url, api_key, sign_in)):
             raise UsageError("--api, --api-key and --sign-in are about PostgREST: give --via rest, too")
-        return ()
+        return _pooled_ways(via)
     try:
         import httpx  # noqa: F401  # asked for before the run, so that its absence is one sentence
     except ImportError:
@@ -425,7 +426,16 @@ def _ways(via: Sequence[str], api_url: str | None, api_key: str | None, sign_in:
 
     url = checked(dsn_of(api_url, "--api")) if api_url is not None else None
     auth = checked(dsn_of(sign_in, "--sign-in"), "--sign-in", "auth") if sign_in is not None else None
-    return (rest_way(Api(url=url, key=dsn_of(api_key, "--api-key") if api_key is not None else None, auth=auth)),)
+    rest = rest_way(Api(url=url, key=dsn_of(api_key, "--api-key") if api_key is not None else None, auth=auth))
+    return (rest, *_pooled_ways(via))
+
+
+def _pooled_ways(via: Sequence[str]) -> tuple[Way, ...]:
+    if "pooled" not in via:
+        return ()
+    from tenantproof.engine.pooled.run import pooled_way
+
+    return (pooled_way(),)
 
 
 def _budget(attempts: int, seed: int, profile: Profile | str, examples: str | PathLike[str] | None) -> Budget:

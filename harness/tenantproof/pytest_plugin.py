@@ -57,6 +57,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--tenantproof-history", metavar="FILE", help="A file that keeps runs in short: what is new since the last one."
     )
+    group.addoption(
+        "--tenantproof-via",
+        metavar="WAY",
+        action="append",
+        default=[],
+        help="A further way in, beside plain SQL: rest or pooled.  Repeatable.",
+    )
+    parser.addini("tenantproof_via", "As --tenantproof-via.", "args", [])
     parser.addini("tenantproof_baseline", "As --tenantproof-baseline, from the root folder.", "args", [])
     parser.addini("tenantproof_history", "As --tenantproof-history, from the root folder.", "string", "")
     parser.addini("tenantproof_scenarios", "Patterns of scenario files to collect.", "args", PATTERNS)

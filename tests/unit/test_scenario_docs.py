@@ -9,7 +9,7 @@ import pytest
 
 from tenantproof.scenario import json_schema, load_scenario
 from tenantproof.scenario.parsing import parse
-from tenantproof.scenario.templates import ENDPOINT, PERSON, ROW
+from tenantproof.scenario.templates import ENDPOINT, PERSON, ROW, SNIPPET
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scenario.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -33,7 +33,7 @@ def test_every_key_is_documented() -> None:
 
 def test_every_placeholder_is_documented() -> None:
     """The table of placeholders is complete."""
-    known = PERSON | ROW | ENDPOINT
+    known = PERSON | ROW | ENDPOINT | SNIPPET
     assert set(re.findall(r"^\| `\{([a-z.]+)\}`", PAGE, re.MULTILINE)) == known
 
 

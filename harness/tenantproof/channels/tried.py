@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tenantproof.channels.pooled.catalogue import POOLED_CHANNELS
 from tenantproof.channels.rest.catalogue import REST_CHANNELS
 from tenantproof.core.report import Report
 
@@ -14,6 +15,9 @@ _READS_ONLY = "existing rows"
 _REST = "rest"
 """The phase of a run that asked over HTTP."""
 
+_POOLED = "pooled"
+"""The phase of a run that passed pooled connections from user to user."""
+
 
 def was_tried(channel: str, report: Report) -> bool:
     """Whether a finished run looked for a channel; for a pattern with `*`, for all that SQL can show.
@@ -24,6 +28,8 @@ def was_tried(channel: str, report: Report) -> bool:
         return False
     if channel in REST_CHANNELS:
         return _REST in report.timing.phases
+    if channel in POOLED_CHANNELS:
+        return _POOLED in report.timing.phases
     if _READS_ONLY in report.timing.phases:
         return channel in ("READ", "OVER-BLOCKED")
     searched = report.search is not None and report.search.attempts > 0

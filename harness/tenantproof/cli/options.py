@@ -146,8 +146,9 @@ def signing_options(command: Command) -> Command:
 _via = click.option(
     "--via",
     multiple=True,
-    type=click.Choice(["rest"]),
-    help="A further way in, beside plain SQL: rest is PostgREST over HTTP (--api, or one started for the run).",
+    type=click.Choice(["rest", "pooled"]),
+    help="A further way in, beside plain SQL: rest is PostgREST over HTTP (--api, or one started for the run), pooled"
+    " passes a pooled connection from user to user.",
 )
 
 _api = click.option(

@@ -46,7 +46,7 @@ def command(
     """Run the finding FINGERPRINT of SCENARIO again, with psql alone, on a freshly seeded database.
 
     A finding of the search is met again with the seed, attempts and reach of the run that found it, or from the
-    examples that `fuzz` kept; one over HTTP with --via rest, whose script is for a shell and is printed.
+    examples that `fuzz` kept; one of a further way in with its --via; over HTTP the script is for a shell, and printed.
     Exit code 1: it still leaks; 0: it is fixed.
     """
     from tenantproof.api import check
@@ -88,7 +88,7 @@ def command(
         others = ", ".join(finding.fingerprint for finding in report.findings) or "none"
         click.echo(f"FIXED  {fingerprint}: this run does not find it (its findings: {others})")
         click.echo("       A finding of the search needs the --attempts and --reach, or the --examples, of its run,")
-        click.echo("       one over HTTP needs --via rest.")
+        click.echo("       and one of a further way in its --via.")
         return 0
     told = f"{found[0].fingerprint}  {found[0].object}: {found[0].title}"
     if script or any(shows_leak(output) for output in outputs):

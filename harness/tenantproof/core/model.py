@@ -197,6 +197,46 @@ class Endpoint:
     url: str
 
 
+class PoolKind(enum.StrEnum):
+    """What hands one server connection from user to user."""
+
+    PGBOUNCER_TRANSACTION = "pgbouncer-transaction"
+    PGBOUNCER_SESSION = "pgbouncer-session"
+    PSYCOPG_POOL = "psycopg_pool"
+    SQLALCHEMY = "sqlalchemy"
+
+    @property
+    def is_pgbouncer(self) -> bool:
+        return self in (PoolKind.PGBOUNCER_TRANSACTION, PoolKind.PGBOUNCER_SESSION)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snippet:
+    """What the application does at one moment: templates of statements, or `package.module:function`."""
+
+    statements: tuple[str, ...] = ()
+    callable: str | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pooled:
+    """The application's own habit on pooled connections.
+
+    `checkout` comes once when a connection is taken, `begin` first in each transaction (`anonymous` in its place for
+    who lacks what it names), `release` before the connection is given back, `on_error` in its place after a failure
+    (None: the same).  No `pools` are all of them.
+    """
+
+    checkout: Snippet = Snippet()
+    begin: Snippet = Snippet()
+    anonymous: Snippet | None = None
+    release: Snippet = Snippet()
+    on_error: Snippet | None = None
+    pools: tuple[PoolKind, ...] = ()
+    place: Place | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """How the application tells the database who is asking.
@@ -240,6 +280,7 @@ class Scenario:
     """From strongest to weakest."""
     memberships: tuple[Membership, ...] = ()
     session: Session = field(default_factory=Session)
+    pooled: Pooled | None = None
     claims: Mapping[str, object] = field(default_factory=dict)
     tables: Mapping[QName, Tenancy] = field(default_factory=dict)
     fills: tuple[Fill, ...] = ()

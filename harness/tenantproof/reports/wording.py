@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from tenantproof.channels.pooled.catalogue import POOLED_CHANNELS
 from tenantproof.channels.rest.catalogue import REST_CHANNELS
 from tenantproof.core.finding import Finding, Property
 from tenantproof.core.model import Command
@@ -124,8 +125,14 @@ def duration(seconds: float) -> str:
 
 def replay_command(report: Report, finding: Finding) -> str:
     """What to type to run one finding again."""
-    way = " --via rest" if finding.channel in REST_CHANNELS else ""
-    return f"tenantproof replay {finding.fingerprint} {subject(report)}{way}"
+    return f"tenantproof replay {finding.fingerprint} {subject(report)}{_via(finding)}"
+
+
+def _via(finding: Finding) -> str:
+    """The way in without which the run does not find it."""
+    if finding.channel in POOLED_CHANNELS:
+        return " --via pooled"
+    return " --via rest" if finding.channel in REST_CHANNELS else ""
 
 
 def subject(report: Report) -> str:

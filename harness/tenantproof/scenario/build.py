@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 
 from tenantproof.core import model
 from tenantproof.core.model import Place, QName
-from tenantproof.scenario import expectations, migrations, models, tables, templates
+from tenantproof.scenario import expectations, migrations, models, pooled, tables, templates
 from tenantproof.scenario.ledger import Ledger
 from tenantproof.scenario.positions import Path, dotted, shown
 from tenantproof.scenario.suggestions import suggest
@@ -48,6 +48,7 @@ def build(ledger: Ledger, file: models.File, path: FilePath) -> model.Scenario:
         roles=roles,
         memberships=memberships,
         session=session,
+        pooled=pooled.build(ledger, file.pooled),
         claims=file.claims or {},
         tables=declared,
         fills=_fills(ledger, file, roles, namer, elsewhere),

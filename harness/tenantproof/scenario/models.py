@@ -92,6 +92,12 @@ def _url(text: str) -> str:
     return text
 
 
+def _callable_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", text):
+        raise complain("bad-callable", "not a function's place", "write it as package.module:function")
+    return text
+
+
 def _setting_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*)*", text):
         raise complain("bad-name", "not a name of a setting", "custom settings look like app.tenant_id")
@@ -168,6 +174,54 @@ class Session(Strict):
     )
     headers: dict[Text, Scalar] | None = Field(
         default=None, description="HTTP headers that the database sees in request.headers, as templates."
+    )
+
+
+class Called(Strict):
+    """A function of the application's."""
+
+    callable: Annotated[Text, AfterValidator(_callable_name)] = Field(
+        description="package.module:function, found beside the scenario file or in the working directory. It gets the"
+        " connection (psycopg.Connection, or SQLAlchemy's for the pool sqlalchemy) and the persona: user_id, email,"
+        " tenant_id, tenant_name, tenants, role, claims, token."
+    )
+
+
+Snippet = Annotated[
+    Annotated[Text, Tag("«text»")] | Annotated[list[Text], Tag("«list»")] | Annotated[Called, Tag("«mapping»")],
+    either("a statement, a list of statements or {callable: package.module:function}"),
+]
+
+_FILLED = " Placeholders: {tenant.id} {tenant.name} {user.id} {user.email} {role} {claims}."
+
+
+class Pooled(Strict):
+    """What the application itself does on a pooled connection, for `check --via pooled`."""
+
+    checkout: Snippet | None = Field(
+        default=None,
+        description="Once for each connection taken from the pool, every statement on its own." + _FILLED,
+    )
+    begin: Snippet | None = Field(
+        default=None,
+        description="First in each transaction. A statement that names what the user lacks is left out." + _FILLED,
+    )
+    anonymous: Snippet | None = Field(
+        default=None, description="In place of begin for whoever lacks what begin names." + _FILLED
+    )
+    release: Snippet | None = Field(
+        default=None,
+        description="Before the connection is given back, after the transaction ended. Left out: nothing." + _FILLED,
+    )
+    on_error: Snippet | None = Field(
+        default=None,
+        description="In place of release where a statement failed; [] for nothing. Left out: the same as release."
+        + _FILLED,
+    )
+    pools: list[Literal["pgbouncer-transaction", "pgbouncer-session", "psycopg_pool", "sqlalchemy"]] | None = Field(
+        default=None,
+        min_length=1,
+        description="The pools that the application uses. Left out: all that can be had.",
     )
 
 
@@ -356,6 +410,10 @@ class File(Strict):
     session: Session | None = Field(
         default=None,
         description="How the application tells the database who is asking; the platform presets it.",
+    )
+    pooled: Pooled | None = Field(
+        default=None,
+        description="What the application itself does on a pooled connection, for `check --via pooled`.",
     )
     tenants: list[
         Annotated[

@@ -14,6 +14,9 @@ ROW = frozenset({"tenant.id", "tenant.name", "owner.id", "n", "uuid", "canary"})
 FILL = PERSON | {"n", "uuid", "canary"}
 """What stands for the tenant and its member in `fill`."""
 
+SNIPPET = PERSON | {"claims"}
+"""What stands in the statements of `pooled`; claims are JSON."""
+
 ENDPOINT = PERSON | {"base"}
 """What stands in the url of an endpoint."""
 

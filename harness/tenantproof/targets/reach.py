@@ -51,6 +51,14 @@ _KNOWN = (
     ("no password supplied", "it wants a password and the DSN has none"),
     ("no pg_hba.conf entry", "its pg_hba.conf admits nobody from here as this user"),
     ("too many clients", "it has no connection left to give (too many clients)"),
+    ("no more connections allowed", "the pooler takes no more clients (max_client_conn)"),
+    ("pgbouncer cannot connect to server", "the pooler cannot reach the server behind it"),
+    ("server_login_retry", "the pooler cannot reach the server behind it"),
+    ("server login failed", "the server behind the pooler refuses the pooler's login"),
+    ("SASL authentication failed", "it refuses this user or password"),
+    ("no such user", "the pooler does not know this user"),
+    ("no such database", "the pooler does not know this database"),
+    ("query_wait_timeout", "the pooler had no server connection left in time (query_wait_timeout)"),
     ("server closed the connection unexpectedly", "what answers there does not speak PostgreSQL's protocol"),
     ("received invalid response to", "what answers there does not speak PostgreSQL's protocol"),
     ("expected authentication request from server", "what answers there does not speak PostgreSQL's protocol"),
@@ -100,7 +108,7 @@ def connect_as(kind: type[Session], conninfo: str) -> Session:
             f"{RESTS_SECONDS} seconds"
         ) from None
     except psycopg.Error as error:
-        raise TargetError(f"cannot use the database at {place}: {_reason(conninfo, error)}") from None
+        raise TargetError(f"cannot use the database at {place}: {reason_of(conninfo, error)}") from None
 
 
 @cache
@@ -141,7 +149,8 @@ def _bounded(conninfo: str) -> str:
     return conninfo if "connect_timeout" in known else make_conninfo(conninfo, connect_timeout=CONNECT_SECONDS)
 
 
-def _reason(conninfo: str, error: psycopg.Error) -> str:
+def reason_of(conninfo: str, error: psycopg.Error) -> str:
+    """Why it cannot be done, in one sentence without the password."""
     said = str(error)
     for pattern, reason in _KNOWN:
         if pattern in said:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenantproof.channels import matrix as _filled  # noqa: F401  (importing it fills the catalogue)
+from tenantproof.channels.pooled.catalogue import POOLED_CHANNELS
 from tenantproof.channels.registry import CHANNELS
+from tenantproof.channels.rest.catalogue import REST_CHANNELS
 from tenantproof.core.errors import TenantproofError
 from tenantproof.core.finding import Finding
 from tenantproof.core.model import Command
@@ -28,6 +30,7 @@ from tenantproof.testing.verdicts import (
     judge_search,
     judge_seeding,
     judge_table,
+    judge_way,
 )
 
 if TYPE_CHECKING:
@@ -58,12 +61,15 @@ class ScenarioFile(pytest.Module):
             found = outline(self.path)
         except TenantproofError as error:
             raise self.CollectError(str(error)) from None
-        whole = settings_of(self.config).granularity == "table"
+        settings = settings_of(self.config)
+        whole = settings.granularity == "table"
         for relation, commands in found.relations.items():
             tests = _table(found, relation) if whole else _cells(found, relation, commands)
             yield Group.of(self, relation, tests)
         yield Group.of(self, "channels", _channels(found))
         yield Group.of(self, "properties", _properties(found))
+        if settings.via:
+            yield Group.of(self, "ways", _ways(found, settings.via))
         yield Group.of(self, "coverage", _coverage(found))
 
 
@@ -165,6 +171,19 @@ def _channels(found: Outline) -> Iterator[tuple[str, Judge]]:
 def _properties(found: Outline) -> Iterator[tuple[str, Judge]]:
     for name, channels in PROPERTIES.items():
         yield name, _of_channels(found.path, channels)
+
+
+WAYS = {"rest": (tuple(REST_CHANNELS), "api"), "pooled": (tuple(POOLED_CHANNELS), "pooled connections")}
+"""What the further ways in find, and what their gaps are about."""
+
+
+def _ways(found: Outline, via: Iterable[str]) -> Iterator[tuple[str, Judge]]:
+    for way in via:
+        yield way, _of_way(found.path, *WAYS[way])
+
+
+def _of_way(path: Path, channels: tuple[str, ...], about: str) -> Judge:
+    return lambda results: judge_way(results, path, channels, about)
 
 
 def _of_channels(path: Path, channels: tuple[str, ...]) -> Judge:

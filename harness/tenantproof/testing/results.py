@@ -95,6 +95,7 @@ class Results:
                 baseline=baseline_for(path, settings.baselines),
                 history=settings.history,
                 suite=settings.wants_suite,
+                via=settings.via,
                 target=settings.target if self.dsn is None else CopiedTarget(self.dsn),
             )
         except TenantproofError as error:

@@ -31,6 +31,7 @@ class Settings:
     reports: tuple[str, ...]
     baselines: tuple[Path, ...]
     history: Path | None
+    via: tuple[str, ...] = ()
 
     @property
     def wants_suite(self) -> bool:
@@ -60,7 +61,17 @@ def settings_of(config: pytest.Config) -> Settings:
         reports=_reports(option("--tenantproof-report")),
         baselines=_baselines(config),
         history=_history(config),
+        via=_via(option("--tenantproof-via") or ini("tenantproof_via")),
     )
+
+
+def _via(names: Sequence[str]) -> tuple[str, ...]:
+    from tenantproof.api import VIAS
+
+    for name in names:
+        if name not in VIAS:
+            raise pytest.UsageError(f"tenantproof_via = {name}: expected {' or '.join(VIAS)}")
+    return tuple(dict.fromkeys(names))
 
 
 def _reports(specs: Sequence[str]) -> tuple[str, ...]:

@@ -74,6 +74,15 @@ def judge_findings(results: Results, path: Path, channels: Iterable[str]) -> Ver
     return _fail(results, path, found) or Verdict()
 
 
+def judge_way(results: Results, path: Path, channels: Iterable[str], about: str) -> Verdict:
+    """What a further way in found, whose gaps are *about* something."""
+    verdict = judge_findings(results, path, channels)
+    gaps = [gap for gap in results.report(path).gaps if gap.object.startswith(about) and is_undecided(gap)]
+    if gaps:
+        _unknown(results, "nothing is known of:\n  " + "\n  ".join(f"{gap.object}: {gap.reason}" for gap in gaps))
+    return verdict
+
+
 def judge_rest(results: Results, path: Path, listed: Iterable[str]) -> Verdict:
     """The relations for which no test was collected."""
     report, matrix = results.report(path), results.matrix(path)

@@ -1,0 +1,1 @@
+"""Two users on one server connection, one after the other, as pools hand it out."""
