@@ -18,15 +18,15 @@ from tenantproof.core.events import CellChecked, Event, FindingRaised, PhaseStar
 from tenantproof.core.finding import CellResult, Finding, Verdict
 from tenantproof.core.model import Command, Persona, QName, Scenario, ScopeKind, Tenancy
 from tenantproof.core.ports import Handle, Identity
-from tenantproof.core.report import Gap, Report, Search, Timing
+from tenantproof.core.report import Gap, Report, Timing
 from tenantproof.core.version import VERSION
 from tenantproof.core.world import Manifest
 from tenantproof.engine.acceptance import accept, ended, unmatched
 from tenantproof.engine.consulted import consulted_by
 from tenantproof.engine.findings import find, locator
 from tenantproof.engine.interference.hunt import Budget
-from tenantproof.engine.interference.search import Searched, leaking, search
-from tenantproof.engine.matrix import NOT_REACHED, Judged, MatrixRun, look, sweep
+from tenantproof.engine.interference.search import Searched, SoFar, leaking, search
+from tenantproof.engine.matrix import NOT_REACHED, Judged, MatrixRun, look, sweeping
 from tenantproof.engine.observing import Observing, observing
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.suite import kept_suite
@@ -87,7 +87,7 @@ def check(
         plan = yield from _prepared(observer, scenario, seed, signer, clock)
         wire = stack.enter_context(observer.wire())
         ground = look(wire, plan)
-        run = sweep(wire, plan, ground, plan.manifest.personas, stop)
+        run = yield from sweeping(wire, plan, ground, plan.manifest.personas, stop)
         clock.lap("matrix")
         cells = [as_cell(plan, judged) for judged in run.cells]
         yield from (CellChecked(cell) for cell in cells)
@@ -99,7 +99,7 @@ def check(
         if budget.attempts and not stop():
             yield PhaseStarted(f"searching for interference: {budget.attempts:,} attempts")
             known = leaking(run.cells)
-            searched = _searched(
+            searched = yield from _searched(
                 search(wire, plan, budget, locate, known=known, conninfo=observer.neighbours, enough=stop)
             )
             clock.lap("search")
@@ -201,7 +201,7 @@ def fuzz(
             if isinstance(state, Searched):
                 searched = state
             else:
-                yield Searching(state, gone())
+                yield Searching(state.search, gone())
         clock.lap("search")
         assert searched is not None
         findings = _accepted(searched.findings, scenario, started_at)
@@ -257,11 +257,14 @@ def _prepared(
     return plan
 
 
-def _searched(going: Iterator[Search | Searched]) -> Searched:
-    """Run a search to its end."""
-    *_, last = going
-    assert isinstance(last, Searched)
-    return last
+def _searched(going: Iterator[SoFar | Searched]) -> Generator[Event, None, Searched]:
+    """Run a search to its end, and tell how it goes."""
+    started = perf_counter()
+    for state in going:
+        if isinstance(state, Searched):
+            return state
+        yield Searching(state.search, perf_counter() - started, state.share)
+    raise AssertionError("a search always ends with what it found")
 
 
 def _accepted(findings: Iterable[Finding], scenario: Scenario, now: datetime) -> list[Finding]:
