@@ -19,6 +19,7 @@ from tests.ci.actionlint import Unavailable, complaints
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+PIPELINE = ROOT / "harness" / "tenantproof" / "drafting" / "pipelines" / "github.yml"
 ALL = [ROOT / "action.yml", *WORKFLOWS]
 BIN = Path(sys.executable).parent
 
@@ -70,7 +71,7 @@ def test_actionlint_is_content_and_would_not_be_with_anything(tmp_path: Path) ->
     text = (ROOT / ".github" / "workflows" / "nightly-staging.yml").read_text(encoding="utf-8")
     broken.write_text(text.replace("needs: isolation", "needs: isolatoin"))
     try:
-        said = complaints([*WORKFLOWS, broken])
+        said = complaints([*WORKFLOWS, PIPELINE, broken])
     except Unavailable as reason:
         pytest.skip(str(reason))
     assert any("isolatoin" in line for line in said)
@@ -82,7 +83,7 @@ def test_zizmor_is_content_and_would_not_be_with_anything(tmp_path: Path) -> Non
     if zizmor is None:
         pytest.skip("no zizmor: it comes with the extra dev where PyPI has a wheel of it")
     command = [zizmor, "--offline", "--no-progress", "--persona", "pedantic"]
-    done = subprocess.run([*command, *map(str, ALL)], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, *map(str, [*ALL, PIPELINE])], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
     broken = tmp_path / "action.yml"
@@ -162,3 +163,22 @@ def test_a_bad_night_opens_an_issue_or_adds_to_the_one_that_is_open(
     assert calls[-1].startswith(called)
     assert "Exit codes: 1 for the migrations, none for staging (1 is a leak). Reports: https://host/run/1" in calls[-1]
     assert "--label tenantproof" in "".join(calls)
+
+
+def test_every_input_and_output_of_the_action_is_documented_with_its_default() -> None:
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    action = loaded(ROOT / "action.yml")
+    inputs, outputs = page.split("| input | meaning")[1].split("| output | meaning")
+    rows = {line.split("|")[1]: line for line in inputs.splitlines() if line.startswith("| `")}
+    for name, known in action["inputs"].items():
+        (row,) = (line for names, line in rows.items() if f"`{name}`" in names)
+        default = known["default"]
+        assert not default or row.endswith(f"| `{default}` |")
+        assert known["description"]
+    assert [name for name in action["outputs"] if f"| `{name}` |" not in outputs] == []
+
+
+def test_every_hook_is_documented() -> None:
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert [hook["id"] for hook in hooks if f"- id: {hook['id']}" not in page] == []
