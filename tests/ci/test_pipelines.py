@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,39 @@ def test_init_writes_both_and_later_the_pipeline_alone(tenantproof: Run, tmp_pat
     assert (tmp_path / SCENARIO).read_text() == drafted
     assert (tmp_path / ".github" / "workflows" / "tenantproof.yml").is_file()
     assert tenantproof("init", "--ci", "github").returncode == 2
+
+
+STAND_IN = """#!/bin/sh
+echo "$*" >> calls
+[ "$1" != "$FAILING" ]
+"""
+"""Writes down how it is called; the real program would search for half an hour."""
+
+
+@pytest.mark.parametrize(
+    ("job", "environment", "called", "code"),
+    [
+        ("tenantproof", {}, ["check"], 0),
+        ("tenantproof", {"FAILING": "check"}, ["check"], 1),
+        ("tenantproof-nightly", {"FAILING": "fuzz"}, ["fuzz"], 1),
+        ("tenantproof-nightly", {"FAILING": "fuzz", "STAGING_DSN": "secret"}, ["fuzz", "check"], 1),
+        ("tenantproof-nightly", {"STAGING_DSN": "secret"}, ["fuzz", "check"], 0),
+    ],
+)
+def test_the_scripts_of_gitlab_s_jobs(
+    repository: Path, job: str, environment: dict[str, str], called: list[str], code: int
+) -> None:
+    """A failed search does not keep staging from being checked, and nothing turns red into green."""
+    (repository / "tenantproof").write_text(STAND_IN)
+    (repository / "tenantproof").chmod(0o755)
+    script = yaml.safe_load(pipeline("gitlab", SCENARIO))[job]["script"]
+    path = {"PATH": f"{repository}:/usr/bin:/bin", "SCENARIO": str(SCENARIO)}
+    done = subprocess.run(["sh", "-e", "-c", "\n".join(script)], env={**path, **environment}, check=False)
+
+    calls = [line.split() for line in (repository / "calls").read_text().splitlines()]
+    assert done.returncode == code
+    assert [call[0] for call in calls] == called
+    for verb, *arguments in calls:
+        command = importlib.import_module(f"tenantproof.cli.{verb}").command
+        command.make_context(verb, arguments)  # every option is one that the verb has
+        assert "secret" not in arguments
