@@ -27,6 +27,7 @@ examples: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/matrix.py
+	$(BIN)/python benchmarks/pytest_plugin.py
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -38,6 +38,7 @@ from tenantproof.core.settings import TargetSettings
 from tenantproof.drafting import Draft, make_draft
 from tenantproof.drafting.known import known_of
 from tenantproof.drafting.origin import origin_of
+from tenantproof.drafting.pipelines import require_place, write_pipeline
 from tenantproof.drafting.saving import save
 from tenantproof.engine.interference.hunt import Budget
 from tenantproof.engine.plan import Plan
@@ -298,6 +299,7 @@ def init(
     live: str | None = None,
     platform: Platform | str | None = None,
     tenant_table: str | None = None,
+    ci: str | None = None,
     force: bool = False,
     say: Callable[[str], None] = SILENT,
 ) -> Draft:
@@ -305,13 +307,16 @@ def init(
 
     At most one of: *supabase*, the folder of a Supabase project; *migrations*, a folder or file of any tool;
     *pg_dump*, a file that pg_dump wrote; *live*, a DSN or `env:NAME`, whose schema is dumped into a file beside
-    *output*.  None: what lies in the working directory.  *platform* overrules what the SQL looks like.  Raises
-    UsageError where *output* is there already and *force* is not given, and the errors of building the database.
+    *output*.  None: what lies in the working directory.  *platform* overrules what the SQL looks like.  With *ci*,
+    "github" or "gitlab", a pipeline that checks it is written, too (tenantproof.drafting.pipelines).  Raises UsageError
+    where *output* or the pipeline is there already and *force* is not given, and the errors of building the database.
     """
     target = Path(output)
     schema = target.with_name("scenario.schema.json")
     if target.exists() and not force:
         raise UsageError(f"{target} is there already: give --force to write over it, or --output another path")
+    if ci is not None:
+        require_place(ci, force=force)
     origin = origin_of(
         target.parent,
         supabase=supabase,
@@ -325,6 +330,8 @@ def init(
     save(target, draft.text)
     save(schema, json.dumps(json_schema(), indent=2) + "\n")
     load_scenario(target)  # a draft that does not load is a bug of ours, and better found here
+    if ci is not None:
+        write_pipeline(ci, target, force=force)
     return draft
 
 

@@ -12,7 +12,7 @@ def test_a_stream_can_be_piped(tenantproof: Run, small_app: Path) -> None:
     done = tenantproof("check", small_app, "--attempts", "0", "-r", "ndjson=-", "-r", "json=run.json")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [events[0]["event"], events[-1]["event"]] == ["begin", "finished"]
-    assert {event["event"] for event in events} == {"begin", "phase", "cell", "finished"}
+    assert {event["event"] for event in events} == {"begin", "phase", "matrix", "cell", "finished"}
     assert "exit 0: no finding" in done.stderr
 
 

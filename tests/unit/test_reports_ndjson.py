@@ -15,7 +15,7 @@ from tests.unit import sample_reports as samples
 
 from tenantproof.cli.live import LIVE, listening
 from tenantproof.core.errors import UsageError
-from tenantproof.core.events import CellChecked, FindingRaised, PhaseStarted, RunFinished, Searching
+from tenantproof.core.events import CellChecked, FindingRaised, PhaseStarted, RunFinished, Searching, Sweeping
 from tenantproof.core.report import Report
 from tenantproof.reports.files import parse_specs
 from tenantproof.reports.json_v1 import document
@@ -66,13 +66,14 @@ def test_every_event_has_a_line() -> None:
     report = samples.searched()
     told = (
         PhaseStarted("seeding"),
+        Sweeping(84, 2850),
         CellChecked(report.cells[0]),
         FindingRaised(report.findings[0]),
         Searching(samples.SEARCH, 1.5),
         RunFinished(report),
     )
     names = [json.loads(line(event))["event"] for event in told]
-    assert names == ["phase", "cell", "finding", "search", "finished"]
+    assert names == ["phase", "matrix", "cell", "finding", "search", "finished"]
 
 
 def test_events_are_there_before_the_run_is_over(tmp_path: Path) -> None:

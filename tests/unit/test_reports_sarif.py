@@ -205,3 +205,11 @@ def test_golden() -> None:
     found = run(samples.small())
     found["tool"]["driver"]["rules"] = [rule["id"] for rule in found["tool"]["driver"]["rules"]]
     samples.assert_golden("report.sarif", json.dumps(found, indent=1) + "\n")
+
+
+def test_a_search_alone_is_an_analysis_of_its_own() -> None:
+    """What `fuzz` did not look for must not close the alerts of `check`."""
+    checked = samples.searched()
+    only_searched = replace(checked, cells=())
+    assert run(checked)["automationDetails"]["id"] == f"tenantproof/{checked.scenario_path}/"
+    assert run(only_searched)["automationDetails"]["id"] == f"tenantproof/{checked.scenario_path}/fuzz/"

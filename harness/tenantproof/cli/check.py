@@ -93,8 +93,9 @@ def command(
     """
     from tenantproof.api import check, exit_code, hints
     from tenantproof.cli.configured import configured
-    from tenantproof.cli.interruption import Interruption, say
+    from tenantproof.cli.interruption import Interruption
     from tenantproof.cli.live import listening
+    from tenantproof.cli.phases import phases_for
     from tenantproof.cli.session import folder_to_write, key_of, narrate, signer_for, tell, threshold, wants_suite
     from tenantproof.core.errors import Problem
     from tenantproof.core.events import Event, PhaseStarted
@@ -103,11 +104,16 @@ def command(
 
     destinations = parse_specs(reports)
     doubts: list[Problem] = []
-    with listening(destinations) as hear, Interruption() as interruption:
+    with (
+        listening(destinations) as hear,
+        Interruption() as interruption,
+        phases_for(quiet=quiet, color=color) as progress,
+    ):
 
         def listen(event: Event) -> None:
             if isinstance(event, PhaseStarted) and event.may_end:
-                interruption.watch(lambda: say("ending with what is known so far (Ctrl-C again: at once)"))
+                interruption.watch(progress.ending)
+            progress(event)
             hear(event)
 
         report = check(

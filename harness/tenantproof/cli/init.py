@@ -40,7 +40,12 @@ OUTPUT = Path("scenarios") / "app.tenancy.yaml"
     show_default=True,
     help="The scenario to write.",
 )
-@click.option("--force", is_flag=True, help="Write over a scenario that is there already.")
+@click.option(
+    "--ci",
+    type=click.Choice(["github", "gitlab"]),
+    help="Also write a pipeline that checks the scenario; for one that is there, only that.",
+)
+@click.option("--force", is_flag=True, help="Write over a scenario or a pipeline that is there already.")
 @click.option(
     "--platform", type=click.Choice(["supabase", "postgres"]), help="What the database looks like.  [default: detected]"
 )
@@ -53,6 +58,7 @@ def command(
     live: str | None,
     pg_dump: Path | None,
     output: Path,
+    ci: str | None,
     force: bool,
     platform: str | None,
     tenant_table: str | None,
@@ -63,13 +69,18 @@ def command(
 
     Builds the database from its migrations on the embedded server and reads foreign keys, policies and names.  What
     is not certain is written as `undecided`, with the reason, and `check` exits 4 until somebody decides.  Without an
-    option it takes the migrations that lie in the current folder.
+    option it takes the migrations that lie in the current folder.  With --ci the scenario gets a pipeline, too.
     """
     from tenantproof.api import init
     from tenantproof.cli.session import narrate, pipe_may_close
     from tenantproof.core.ports import SILENT
+    from tenantproof.drafting.pipelines import next_step, write_pipeline
     from tenantproof.drafting.summary import explanation, summary
 
+    if ci is not None and output.exists() and not (force or supabase or migrations or live or pg_dump):
+        write_pipeline(ci, output)
+        click.echo(f"{output} is there already and stays as it is.\nNext: {next_step(ci)}")
+        return 0
     draft = init(
         output,
         supabase=supabase,
@@ -78,10 +89,13 @@ def command(
         live=live,
         platform=platform,
         tenant_table=tenant_table,
+        ci=ci,
         force=force,
         say=SILENT if quiet else narrate,
     )
     with pipe_may_close():
         for line in (*(explanation(draft) if explain else ()), *summary(draft, output)):
             click.echo(line)
+        if ci is not None:
+            click.echo(f"      {next_step(ci)}")
     return 0

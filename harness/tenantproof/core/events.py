@@ -27,6 +27,14 @@ class CellChecked:
 
 
 @dataclass(frozen=True, slots=True)
+class Sweeping:
+    """The matrix goes on: cells that have their verdict so far, and how many there are."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class FindingRaised:
     """One root cause was found."""
 
@@ -35,10 +43,14 @@ class FindingRaised:
 
 @dataclass(frozen=True, slots=True)
 class Searching:
-    """The search for interference goes on: its numbers so far, and for how many seconds it has been going."""
+    """The search for interference goes on: its numbers so far, and for how many seconds it has been going.
+
+    `share` is how much of what it set out to do is done, from 0 to 1; one that goes by the clock does not know.
+    """
 
     search: Search
     seconds: float
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +60,4 @@ class RunFinished:
     report: Report
 
 
-Event = PhaseStarted | CellChecked | FindingRaised | Searching | RunFinished
+Event = PhaseStarted | Sweeping | CellChecked | FindingRaised | Searching | RunFinished

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -13,6 +13,7 @@ from tenantproof.channels.registry import CHANNELS
 from tenantproof.channels.stand import Stand
 from tenantproof.core.attempt import Attempt, Form, Outcome, Snapshot
 from tenantproof.core.catalog import Relation, RelationKind
+from tenantproof.core.events import Sweeping
 from tenantproof.core.finding import Verdict
 from tenantproof.core.model import Command, Persona, QName
 from tenantproof.core.world import Row
@@ -68,9 +69,27 @@ def sweep(
     personas: Sequence[Persona],
     stop: Callable[[], bool] = lambda: False,
 ) -> MatrixRun:
+    """All cells of these personas, as `sweeping` makes them."""
+    going = sweeping(wire, plan, ground, personas, stop)
+    while True:
+        try:
+            next(going)
+        except StopIteration as end:
+            run: MatrixRun = end.value
+            return run
+
+
+def sweeping(
+    wire: Wire,
+    plan: Plan,
+    ground: Ground,
+    personas: Sequence[Persona],
+    stop: Callable[[], bool] = lambda: False,
+) -> Generator[Sweeping, None, MatrixRun]:
     """All cells of these personas.  What the database refuses is an answer, never an exception.
 
-    *stop* is asked before each persona: from then on cells are untested, as they are once the server is gone.
+    Says after each persona how far it has come.  *stop* is asked before each persona: from then on cells are untested,
+    as they are once the server is gone.
     """
     rows = {name: _in_order(snapshot) for name, snapshot in ground.before.items()}
     intended = Intended(wire, ground)
@@ -94,7 +113,13 @@ def sweep(
             if not wire.lost:
                 raise
             cells.extend(_not_reached(plan, persona, rows))
+        yield Sweeping(len(cells), len(personas) * _cells_of_each(plan))
     return MatrixRun(tuple(cells), reads, seconds)
+
+
+def _cells_of_each(plan: Plan) -> int:
+    """How many cells a persona has."""
+    return sum(1 + sum(command in relation.updatable for command in WRITES) for relation in plan.relations)
 
 
 def _not_reached(plan: Plan, persona: Persona, rows: Mapping[QName, tuple[Row, ...]]) -> Iterator[Judged]:

@@ -18,15 +18,15 @@ from tenantproof.core.events import CellChecked, Event, FindingRaised, PhaseStar
 from tenantproof.core.finding import CellResult, Finding, Verdict
 from tenantproof.core.model import Command, Persona, QName, Scenario, ScopeKind, Tenancy
 from tenantproof.core.ports import Handle, Identity, Traces
-from tenantproof.core.report import Gap, Report, Search, Timing
+from tenantproof.core.report import Gap, Report, Timing
 from tenantproof.core.version import VERSION
 from tenantproof.core.world import Manifest
 from tenantproof.engine.acceptance import accept, ended, unmatched
 from tenantproof.engine.consulted import consulted_by
 from tenantproof.engine.findings import find, locator
 from tenantproof.engine.interference.hunt import Budget
-from tenantproof.engine.interference.search import Searched, leaking, search
-from tenantproof.engine.matrix import NOT_REACHED, Judged, MatrixRun, look, sweep
+from tenantproof.engine.interference.search import Searched, SoFar, leaking, search
+from tenantproof.engine.matrix import NOT_REACHED, Judged, MatrixRun, look, sweeping
 from tenantproof.engine.observing import Observing, observing
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.suite import kept_suite
@@ -94,7 +94,7 @@ def check(
         wire = stack.enter_context(observer.wire())
         ended = _ended(stop, wire)
         ground = look(wire, plan)
-        run = sweep(wire, plan, ground, plan.manifest.personas, ended)
+        run = yield from sweeping(wire, plan, ground, plan.manifest.personas, ended)
         clock.lap("matrix")
         cells = [as_cell(plan, judged) for judged in run.cells]
         yield from (CellChecked(cell) for cell in cells)
@@ -107,7 +107,7 @@ def check(
             yield PhaseStarted(f"searching for interference: {budget.attempts:,} attempts")
             known = leaking(run.cells)
             tired = _tired(handle, wire)
-            searched = _searched(
+            searched = yield from _searched(
                 search(
                     wire,
                     plan,
@@ -242,7 +242,7 @@ def fuzz(
             if isinstance(state, Searched):
                 searched = state
             else:
-                yield Searching(state, gone())
+                yield Searching(state.search, gone())
         clock.lap("search")
         assert searched is not None
         findings = _accepted(searched.findings, scenario, started_at)
@@ -300,16 +300,19 @@ def _prepared(
     return plan
 
 
-def _searched(going: Iterator[Search | Searched], wire: Wire) -> Searched | None:
-    """Run a search to its end; None where the server was gone before it began."""
+def _searched(going: Iterator[SoFar | Searched], wire: Wire) -> Generator[Event, None, Searched | None]:
+    """Run a search to its end, and tell how it goes; None where the server was gone before it began."""
+    started = perf_counter()
     try:
-        *_, last = going
+        for state in going:
+            if isinstance(state, Searched):
+                return state
+            yield Searching(state.search, perf_counter() - started, state.share)
     except Exception:  # Hypothesis wraps what happens to a program in errors of its own
         if not wire.lost:
             raise
         return None
-    assert isinstance(last, Searched)
-    return last
+    raise AssertionError("a search always ends with what it found")
 
 
 def _accepted(findings: Iterable[Finding], scenario: Scenario, now: datetime) -> list[Finding]:

@@ -2,8 +2,8 @@
 The format `ndjson`: what a run finds out while it finds it out, one JSON object per line.
 
 Contract: the first line is `{"event": "begin", "format": "ndjson-v1"}`, the last one `finished`; a stream without it is
-of a run that was broken off.  Between them are `phase`, `cell`, `finding` and `search` (its numbers so far), in the
-order in which things happen.  Cells and findings are those of `json-v1`; `finished` holds what else `json-v1` does.
+of a run that was broken off.  Between them are `phase`, `cell`, `finding`, `matrix` and `search` (how they go), in
+the order in which things happen.  Cells and findings are those of `json-v1`; `finished` holds what else `json-v1` does.
 Lines are ASCII with escapes, so that a line break in a name is none in the stream.
 """
 
@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator
 from typing import TextIO, assert_never
 
-from tenantproof.core.events import CellChecked, Event, FindingRaised, PhaseStarted, RunFinished, Searching
+from tenantproof.core.events import CellChecked, Event, FindingRaised, PhaseStarted, RunFinished, Searching, Sweeping
 from tenantproof.core.report import Report
 from tenantproof.reports.json_v1 import cell_document, document, finding_document, search_document
 
@@ -47,8 +47,10 @@ def line(event: Event) -> str:
             return _line({"event": "cell", **cell_document(cell)})
         case FindingRaised(finding):
             return _line({"event": "finding", **finding_document(finding)})
-        case Searching(search, seconds):
-            return _line({"event": "search", "search": search_document(search), "seconds": seconds})
+        case Sweeping(done, total):
+            return _line({"event": "matrix", "done": done, "total": total})
+        case Searching(search, seconds, share):
+            return _line({"event": "search", "search": search_document(search), "seconds": seconds, "share": share})
         case RunFinished(report):
             rest = {key: value for key, value in document(report).items() if key not in _TOLD_BEFORE}
             return _line({"event": "finished", **rest})

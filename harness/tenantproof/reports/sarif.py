@@ -69,7 +69,7 @@ def document(report: Report) -> Json:
     kept = findings[:MOST_RESULTS]
     run = {
         "tool": {"driver": _driver(report, declared, findings)},
-        "automationDetails": {"id": f"tenantproof/{_uri(report.scenario_path)}/"},
+        "automationDetails": {"id": _analysis(report)},
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {_BASE: {"description": {"text": "The folder in which tenantproof was run."}}},
         "invocations": [_invocation(report, len(findings) - len(kept))],
@@ -77,6 +77,15 @@ def document(report: Report) -> Json:
         "properties": {"seed": report.seed, "target": one_line(report.target), "scenario": one_line(report.scenario)},
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _analysis(report: Report) -> str:
+    """What a dashboard takes for one analysis: the next upload with this id replaces the last one's alerts.
+
+    `fuzz` has no matrix, and what it did not look for must not close what `check` found.
+    """
+    only_searched = report.search is not None and not report.cells
+    return f"tenantproof/{_uri(report.scenario_path)}/{'fuzz/' if only_searched else ''}"
 
 
 def _declared(findings: Iterable[Finding]) -> tuple[Rule, ...]:

@@ -46,6 +46,7 @@ PROPERTIES = {
 """What the search finds, by the property it violates."""
 
 
+@pytest.mark.tenant_isolation
 def isolated(tenantproof_results: Results) -> None:
     """The test function of every collected item: pytest hands it the session's results, and the suite's own fixtures
     (autouse ones too) come into force as for any test."""
@@ -85,11 +86,12 @@ class Group(pytest.Collector):
         return group
 
     def collect(self) -> Iterator[pytest.Item]:
+        fixtures = None  # looking them up is most of what an item costs; those of one group are the same
         for name, judge in self.tests:
-            item: IsolationTest = IsolationTest.from_parent(self, name=name, callobj=isolated)
+            item: IsolationTest = IsolationTest.from_parent(self, name=name, callobj=isolated, fixtureinfo=fixtures)
+            fixtures = item._fixtureinfo
             item.judge = judge
             _read_id_again(item)
-            item.add_marker("tenant_isolation")
             yield item
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from tenantproof.api import DEFAULT_ATTEMPTS, check
 from tenantproof.core.errors import TenantproofError
 from tenantproof.core.report import Report
 from tenantproof.reports.json_v1 import JsonV1Writer
@@ -22,7 +21,6 @@ from tenantproof.reports.json_v1_reader import read_report
 from tenantproof.reports.matrix import Matrix, build_matrix
 from tenantproof.reports.pgtap import PgtapWriter
 from tenantproof.reports.registry import Writer
-from tenantproof.targets.copied import CopiedTarget
 from tenantproof.targets.locks import exclusive
 from tenantproof.testing.baselines import baseline_for
 from tenantproof.testing.keys import RESULTS
@@ -86,6 +84,9 @@ class Results:
         return self.folder / hashlib.sha256(str(path).encode()).hexdigest()[:16]
 
     def _check(self, path: Path, done: Path, failed: Path) -> None:
+        from tenantproof.api import DEFAULT_ATTEMPTS, check  # the engine: of no use while tests are collected
+        from tenantproof.targets.copied import CopiedTarget
+
         settings = self.settings
         try:
             report = check(

@@ -77,6 +77,8 @@ class Hunt:
     known: frozenset[tuple[QName, str]] = frozenset()
     tally: Tally = field(default_factory=Tally)
     catches: dict[tuple[Property, Root], Catch] = field(default_factory=dict)
+    share: float = 0.0
+    """How much of the round is done, from 0 to 1, as the persona's turn tells it."""
     _alias: dict[tuple[object, ...], tuple[Property, Root]] = field(default_factory=dict)
     _traced: Counter[tuple[object, ...]] = field(default_factory=Counter)
     _seats: dict[str, Seat] = field(default_factory=dict)
@@ -88,7 +90,8 @@ class Hunt:
         """One pass over the cast, each with a part of the budget.  Yields after each batch."""
         self._round += 1
         cast = self.scene.cast
-        for persona in cast:
+        for number, persona in enumerate(cast):
+            self.share = number / len(cast)
             seat = self.seat(persona)
             self._sequences(seat)
             yield from self._stored(seat)

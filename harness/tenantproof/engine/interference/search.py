@@ -36,6 +36,14 @@ class Searched:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """How a search goes: its numbers, and how much of this round is done, from 0 to 1."""
+
+    search: Search
+    share: float
+
+
 def leaking(cells: Iterable[Judged]) -> frozenset[tuple[QName, str]]:
     """What the matrix says already: (relation, command) pairs that leak."""
     return frozenset(
@@ -53,7 +61,7 @@ def search(
     enough: Callable[[], bool] = lambda: False,
     rounds: int = 1,
     conninfo: str | None = None,
-) -> Iterator[Search | Searched]:
+) -> Iterator[SoFar | Searched]:
     """Search for interference.  Yields how it goes after lives and batches; the last thing yielded is what was found.
 
     *known* are (relation, command) pairs whose leaks are reported already; *enough* is asked after each batch; the
@@ -85,7 +93,7 @@ class _Lived:
 
 def _rounds(
     hunt: Hunt, lived: _Lived, locate: Locate, *, enough: Callable[[], bool], rounds: int, conninfo: str | None
-) -> Iterator[Search]:
+) -> Iterator[SoFar]:
     wire, plan, budget = hunt.scene.wire, hunt.scene.plan, hunt.budget
     for number in range(rounds):
         life = life_findings(
@@ -101,9 +109,9 @@ def _rounds(
         for finding in life.findings:
             lived.findings.setdefault(finding.fingerprint, finding)
         lived.notes = life.notes
-        yield progress(hunt.tally)  # lives may have taken long, and a batch may too: nobody should wonder
+        yield SoFar(progress(hunt.tally), 0.0)  # lives may have taken long, and a batch may too: nobody should wonder
         tried = hunt.tally.attempts
-        yield from (progress(tally) for tally in hunt.sweep(enough))
+        yield from (SoFar(progress(tally), hunt.share) for tally in hunt.sweep(enough))
         if enough() or hunt.tally.attempts == tried:
             break
 
