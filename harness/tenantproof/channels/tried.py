@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tenantproof.channels.rest.catalogue import REST_CHANNELS
+from tenantproof.channels.services.catalogue import SERVICE_CHANNELS
 from tenantproof.core.report import Report
 
 SEARCHED = frozenset({"INTERFERENCE", "SIDE-EFFECT", "SEQ-GAP", "MEMBER-LIFE"})
@@ -10,6 +11,9 @@ SEARCHED = frozenset({"INTERFERENCE", "SIDE-EFFECT", "SEQ-GAP", "MEMBER-LIFE"})
 
 _REST = "rest"
 """The phase of a run that asked over HTTP."""
+
+_SERVICES = "services"
+"""The phase of a run that asked as Storage, Realtime and Auth do."""
 
 
 def was_tried(channel: str, report: Report) -> bool:
@@ -21,6 +25,8 @@ def was_tried(channel: str, report: Report) -> bool:
         return False
     if channel in REST_CHANNELS:
         return _REST in report.timing.phases
+    if channel in SERVICE_CHANNELS:
+        return _SERVICES in report.timing.phases
     searched = report.search is not None and report.search.attempts > 0
     if channel in SEARCHED:
         return searched

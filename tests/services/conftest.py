@@ -1,0 +1,88 @@
+"""One seeded database for each service; every design of policies lives in a transaction of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tenantproof.catalog.introspection import introspect
+from tenantproof.core.ports import Handle, Source
+from tenantproof.engine.findings import locator
+from tenantproof.engine.matrix import look, sweep
+from tenantproof.engine.plan import Plan
+from tenantproof.engine.run import prepare
+from tenantproof.engine.ways import Standing
+from tenantproof.engine.wire import Bracket, Wire
+from tenantproof.identity.signing import Signer
+from tenantproof.scenario import load_scenario
+from tenantproof.targets.embedded import EmbeddedTarget
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+
+_SPLIT = re.compile(r";[ \t]*\n")
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A seeded database, and how to stand on it with other policies."""
+
+    handle: Handle
+    plan: Plan
+
+    @contextmanager
+    def with_design(self, sql: str, *, matrix: bool = False) -> Iterator[Standing]:
+        """The database after *sql*, inside a transaction; with *matrix* it is swept before."""
+        bracket = Bracket(begin=("BEGIN", *statements_of(sql)), undo=("ROLLBACK",))
+        with psycopg.connect(self.handle.conninfo) as connection:
+            connection.execute(sql.encode())
+            catalog = introspect(connection)
+            connection.rollback()
+        plan = replace(self.plan, catalog=catalog)
+        with psycopg.connect(self.handle.conninfo, autocommit=True) as connection, Wire(connection, bracket) as wire:
+            wire.prepare(())
+            ground = look(wire, plan)
+            cells = sweep(wire, plan, ground, plan.manifest.personas).cells if matrix else ()
+            yield Standing(
+                handle=self.handle,
+                plan=plan,
+                wire=wire,
+                ground=ground,
+                cells=cells,
+                signer=Signer(),
+                locate=locator((Source(path="design.sql", text=sql),)),
+                neighbours=None,
+            )
+
+    def replayed(self, sql: str, script: str) -> str:
+        """What the script prints in the database after *sql*."""
+        from tenantproof.engine.psql import run_script
+
+        assert script.count("\nbegin;\n") == 1
+        return run_script(self.handle, script.replace("\nbegin;\n", f"\nbegin;\n{sql}\n", 1))
+
+
+def statements_of(sql: str) -> list[str]:
+    """The statements of a design, which hold no semicolon at the end of a line but their own."""
+    return [part for part in (piece.strip() for piece in _SPLIT.split(f"{sql}\n")) if part]
+
+
+@contextmanager
+def grounded(scenario: Path) -> Iterator[Ground]:
+    declared = load_scenario(scenario)
+    with EmbeddedTarget(declared.database).database() as handle:
+        yield Ground(handle, prepare(handle, declared, seed=20260101, signer=Signer()))
+
+
+Grounding = Callable[[Path], AbstractContextManager[Ground]]
+
+
+@pytest.fixture(scope="module")
+def storage() -> Iterator[Ground]:
+    with grounded(FIXTURES / "storage" / "storage.tenancy.yaml") as ground:
+        yield ground
