@@ -22,10 +22,9 @@ from tenantproof.engine.wire import Bracket, Wire
 from tenantproof.identity.signing import Signer
 from tenantproof.scenario import load_scenario
 from tenantproof.targets.embedded import EmbeddedTarget
+from tenantproof.targets.statements import statements
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-
-_SPLIT = re.compile(r";[ \t]*\n")
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Ground:
     @contextmanager
     def with_design(self, sql: str, *, matrix: bool = False) -> Iterator[Standing]:
         """The database after *sql*, inside a transaction; with *matrix* it is swept before."""
-        bracket = Bracket(begin=("BEGIN", *statements_of(sql)), undo=("ROLLBACK",))
+        bracket = Bracket(begin=("BEGIN", *(piece.text for piece in statements(sql))), undo=("ROLLBACK",))
         with psycopg.connect(self.handle.conninfo) as connection:
             connection.execute(sql.encode())
             catalog = introspect(connection)
@@ -67,11 +66,6 @@ class Ground:
         return run_script(self.handle, script.replace("\nbegin;\n", f"\nbegin;\n{sql}\n", 1))
 
 
-def statements_of(sql: str) -> list[str]:
-    """The statements of a design, which hold no semicolon at the end of a line but their own."""
-    return [part for part in (piece.strip() for piece in _SPLIT.split(f"{sql}\n")) if part]
-
-
 @contextmanager
 def grounded(scenario: Path) -> Iterator[Ground]:
     declared = load_scenario(scenario)
@@ -86,3 +80,14 @@ Grounding = Callable[[Path], AbstractContextManager[Ground]]
 def storage() -> Iterator[Ground]:
     with grounded(FIXTURES / "storage" / "storage.tenancy.yaml") as ground:
         yield ground
+
+
+@pytest.fixture(scope="module")
+def realtime() -> Iterator[Ground]:
+    with grounded(FIXTURES / "realtime" / "realtime.tenancy.yaml") as ground:
+        yield ground
+
+
+def declared_in(leak: Path) -> dict[str, str]:
+    """What a leaky design says of itself: `-- channel: STORAGE-NAME`."""
+    return dict(re.findall(r"^-- (\w+): (.+)$", leak.read_text(encoding="utf-8"), re.MULTILINE))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
-from tests.services.conftest import FIXTURES, Ground
+from tests.services.conftest import FIXTURES, Ground, declared_in
 
 from tenantproof.engine.psql import shows_leak
 from tenantproof.engine.services.way import in_services
@@ -15,13 +14,9 @@ LEAKY = sorted((FIXTURES / "storage" / "leaky").glob("*.sql"))
 SAFE = sorted((FIXTURES / "storage" / "safe").glob("*.sql"))
 
 
-def declared(leak: Path) -> dict[str, str]:
-    return dict(re.findall(r"^-- (\w+): (.+)$", leak.read_text(encoding="utf-8"), re.MULTILINE))
-
-
 @pytest.mark.parametrize("leak", LEAKY, ids=lambda path: path.stem)
 def test_a_leak_is_told_and_its_script_shows_it(storage: Ground, leak: Path) -> None:
-    sql, said = leak.read_text(encoding="utf-8"), declared(leak)
+    sql, said = leak.read_text(encoding="utf-8"), declared_in(leak)
     with storage.with_design(sql) as standing:
         found = in_services(standing)
 

@@ -171,7 +171,8 @@ def _severity(channel: str, group: Sequence[Answer]) -> Severity:
     """As the threat model has it: what the API can do is critical; reading what lies in no folder, medium."""
     if channel == "STORAGE-ROOT" and all(one.probe.command is Command.SELECT for one in group):
         return Severity.MEDIUM
-    return Severity.CRITICAL if any(one.probe.api for one in group) else Severity.HIGH
+    worst = Severity.CRITICAL if any(one.probe.api for one in group) else Severity.HIGH
+    return min(worst, SERVICE_CHANNELS[channel].severity, key=lambda severity: severity.rank)
 
 
 def _most_telling(answer: Answer) -> tuple[bool, bool, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,7 @@ OBJECTS, BUCKETS = QName("storage", "objects"), QName("storage", "buckets")
 _FILE = "tp-file.txt"
 _MOST = 3
 _LITERALS = 4
+_RANDOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NAMES = "SELECT id::text, bucket_id, name FROM storage.objects"
 _ALL_BUCKETS = "SELECT id, public::text FROM storage.buckets ORDER BY id"
 
@@ -90,7 +92,8 @@ def _declared(plan: Plan, parties: Parties, seeded: Mapping[str, tuple[str, str]
         bucket, name = (pattern_of(text, values) for text in seeded[key])
         layout = Layout(bucket=bucket, name=_fresh(name), declared=True)
         if bucket.fenced or name.fenced:
-            found.setdefault((bucket.text, layout.name.text.rpartition("/")[0]), layout)
+            folder = _RANDOM.sub("", layout.name.text.rpartition("/")[0])
+            found.setdefault((bucket.text, folder), layout)
     yield from list(found.values())[:_MOST]
 
 

@@ -61,7 +61,7 @@ class Probe:
 
     @property
     def acting(self) -> tuple[str, ...]:
-        return as_persona(self.identity)
+        return becoming(self.identity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +79,20 @@ class Answer:
         return self.staged and not self.observation.refused
 
 
+def becoming(identity: Identity) -> tuple[str, ...]:
+    """The statements that make the observer's session the persona; composed once, as the same ones return often."""
+    known = (identity.login, identity.role, identity.settings)
+    if known not in _BECOMING:
+        if len(_BECOMING) > _MANY:
+            _BECOMING.clear()
+        _BECOMING[known] = as_persona(identity)
+    return _BECOMING[known]
+
+
+_MANY = 2000
+_BECOMING: dict[tuple[str | None, str, tuple[tuple[str, str], ...]], tuple[str, ...]] = {}
+
+
 def ask(wire: Wire, probes: Sequence[Probe]) -> list[Answer]:
     """Run the probes, each from what was seeded.  The wire's session must be the observer, and is so afterwards."""
     answers = wire.run([script_of(probe) for probe in probes])
@@ -92,7 +106,7 @@ def script_of(probe: Probe) -> tuple[str, ...]:
 
 
 def _asking(look: Look) -> tuple[str, ...]:
-    return () if look.identity is None else as_persona(look.identity)
+    return () if look.identity is None else becoming(look.identity)
 
 
 def _answer(probe: Probe, said: Sequence[Observation]) -> Answer:
@@ -123,13 +137,13 @@ def replay_of(probe: Probe) -> str:
         *ended(as_persona(timeless(probe.identity))),
     ]
     if not probe.looks:
-        return "\n".join([*lines, "-- what is not theirs", _verdict(probe.act), "rollback;", ""])
+        return "\n".join([*lines, "-- what is not theirs", verdict(probe.act), "rollback;", ""])
     lines += [f"{probe.act};"]
     for look in probe.looks:
         who = look.identity.persona.name if look.identity is not None else "the observer"
         lines += [f"-- what {who} sees now" + ("" if look.shows else ": nothing")]
         lines += ended((as_observer(), *(() if look.identity is None else as_persona(timeless(look.identity)))))
-        lines += [_verdict(look.query) if look.shows else f"{look.query};"]
+        lines += [verdict(look.query) if look.shows else f"{look.query};"]
     return "\n".join([*lines, "rollback;", ""])
 
 
@@ -137,5 +151,6 @@ def _setting(probe: Probe) -> Iterable[str]:
     return ["-- the stage", *ended(probe.before)] if probe.before else []
 
 
-def _verdict(query: str) -> str:
+def verdict(query: str) -> str:
+    """SELECT that says LEAK for each row of the query."""
     return sql.SQL("select 'LEAK' as verdict, seen.* from ({}) as seen;").format(sql.SQL(query)).as_string(None)

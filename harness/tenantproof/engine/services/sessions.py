@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tenantproof.core.ports import Identity
-from tenantproof.engine.scripts import as_persona
 from tenantproof.identity.sessions import LEGACY_CLAIMS, NOT_IN_A_SESSION
 
 STORAGE_LOGIN = "supabase_storage_admin"
@@ -43,7 +42,8 @@ def storage_identity(identity: Identity, operation: str, bucket: str, name: str,
     settings = (
         ("search_path", "storage, public, extensions"),
         *_of_role(identity),
-        *((name, "") for name in LEGACY_CLAIMS),
+        ("request.jwt.claim", ""),
+        ("request.jwt.claim.email", ""),
         ("request.jwt.claim.role", identity.role),
         ("request.jwt", NO_TOKEN),
         ("request.jwt.claim.sub", identity.persona.user_id or ""),
@@ -87,11 +87,6 @@ def with_claims(identity: Identity, claims: dict[str, object]) -> Identity:
     text = json.dumps(claims, ensure_ascii=False, separators=(",", ":"))
     settings = tuple((name, text if name == "request.jwt.claims" else value) for name, value in identity.settings)
     return replace(identity, claims=claims, settings=settings)
-
-
-def statements(identity: Identity) -> tuple[str, ...]:
-    """What makes the observer's session the persona."""
-    return as_persona(identity)
 
 
 def _of_role(identity: Identity) -> Iterator[tuple[str, str]]:

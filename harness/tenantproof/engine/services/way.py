@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from tenantproof.core.model import Platform, Scenario
+from tenantproof.engine.services.broadcasts import in_broadcasts
 from tenantproof.engine.services.findings import Author, Haul
+from tenantproof.engine.services.private_channels import in_private_channels
+from tenantproof.engine.services.published import in_publication
 from tenantproof.engine.services.storage import in_storage
 from tenantproof.engine.ways import Found, Standing, Way
 
@@ -22,7 +25,7 @@ def in_services(standing: Standing) -> Found:
     standing.wire.restart(())
     author = Author(standing.wire, standing.plan, standing.locate)
     haul = Haul()
-    for part in (in_storage,):
+    for part in (in_storage, in_private_channels, in_publication, in_broadcasts):
         haul.add(part(standing, author))
     standing.wire.restart(())
     return Found(findings=tuple(haul.findings), gaps=tuple(haul.gaps), notes=tuple(haul.notes))
