@@ -91,3 +91,9 @@ def realtime() -> Iterator[Ground]:
 def declared_in(leak: Path) -> dict[str, str]:
     """What a leaky design says of itself: `-- channel: STORAGE-NAME`."""
     return dict(re.findall(r"^-- (\w+): (.+)$", leak.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def auth() -> Iterator[Ground]:
+    with grounded(FIXTURES / "auth" / "auth.tenancy.yaml") as ground:
+        yield ground

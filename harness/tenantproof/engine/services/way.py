@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tenantproof.core.model import Platform, Scenario
+from tenantproof.engine.services.auth import in_tokens
 from tenantproof.engine.services.broadcasts import in_broadcasts
 from tenantproof.engine.services.findings import Author, Haul
 from tenantproof.engine.services.private_channels import in_private_channels
@@ -25,7 +26,7 @@ def in_services(standing: Standing) -> Found:
     standing.wire.restart(())
     author = Author(standing.wire, standing.plan, standing.locate)
     haul = Haul()
-    for part in (in_storage, in_private_channels, in_publication, in_broadcasts):
+    for part in (in_storage, in_private_channels, in_publication, in_broadcasts, in_tokens):
         haul.add(part(standing, author))
     standing.wire.restart(())
     return Found(findings=tuple(haul.findings), gaps=tuple(haul.gaps), notes=tuple(haul.notes))
