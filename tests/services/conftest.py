@@ -33,10 +33,12 @@ class Ground:
 
     handle: Handle
     plan: Plan
+    tokens: bool = False
+    """Whether what is looked at are tokens, which are compared with the matrix."""
 
     @contextmanager
-    def with_design(self, sql: str, *, matrix: bool = False) -> Iterator[Standing]:
-        """The database after *sql*, inside a transaction; with *matrix* it is swept before."""
+    def with_design(self, sql: str) -> Iterator[Standing]:
+        """The database after *sql*, inside a transaction; swept before where tokens are looked at."""
         bracket = Bracket(begin=("BEGIN", *(piece.text for piece in statements(sql))), undo=("ROLLBACK",))
         with psycopg.connect(self.handle.conninfo) as connection:
             connection.execute(sql.encode())
@@ -46,7 +48,7 @@ class Ground:
         with psycopg.connect(self.handle.conninfo, autocommit=True) as connection, Wire(connection, bracket) as wire:
             wire.prepare(())
             ground = look(wire, plan)
-            cells = sweep(wire, plan, ground, plan.manifest.personas).cells if matrix else ()
+            cells = sweep(wire, plan, ground, plan.manifest.personas).cells if self.tokens else ()
             yield Standing(
                 handle=self.handle,
                 plan=plan,
@@ -67,22 +69,22 @@ class Ground:
 
 
 @contextmanager
-def grounded(scenario: Path) -> Iterator[Ground]:
+def grounded(scenario: Path, *, tokens: bool = False) -> Iterator[Ground]:
     declared = load_scenario(scenario)
     with EmbeddedTarget(declared.database).database() as handle:
-        yield Ground(handle, prepare(handle, declared, seed=20260101, signer=Signer()))
+        yield Ground(handle, prepare(handle, declared, seed=20260101, signer=Signer()), tokens)
 
 
 Grounding = Callable[[Path], AbstractContextManager[Ground]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def storage() -> Iterator[Ground]:
     with grounded(FIXTURES / "storage" / "storage.tenancy.yaml") as ground:
         yield ground
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def realtime() -> Iterator[Ground]:
     with grounded(FIXTURES / "realtime" / "realtime.tenancy.yaml") as ground:
         yield ground
@@ -93,7 +95,7 @@ def declared_in(leak: Path) -> dict[str, str]:
     return dict(re.findall(r"^-- (\w+): (.+)$", leak.read_text(encoding="utf-8"), re.MULTILINE))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def auth() -> Iterator[Ground]:
-    with grounded(FIXTURES / "auth" / "auth.tenancy.yaml") as ground:
+    with grounded(FIXTURES / "auth" / "auth.tenancy.yaml", tokens=True) as ground:
         yield ground

@@ -42,6 +42,13 @@ def members(plan: Plan, tenant: str) -> list[Persona]:
     return [who for who in plan.manifest.personas if who.kind is PersonaKind.MEMBER and who.tenants == (tenant,)]
 
 
+def bystanders(plan: Plan, pair: Pair) -> list[Persona]:
+    """People to whom nothing of the pair's is addressed: a stranger, and a member of a third tenant."""
+    third = next((name for name in plan.manifest.tenant_ids if name not in (pair.home, pair.foreign)), None)
+    found = (stranger(plan), strongest(plan, third) if third is not None else None)
+    return [persona for persona in found if persona is not None]
+
+
 def stranger(plan: Plan) -> Persona | None:
     """Somebody who is signed in and in no tenant."""
     return next((who for who in plan.manifest.personas if who.kind is PersonaKind.OUTSIDER), None)

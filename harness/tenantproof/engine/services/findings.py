@@ -118,7 +118,7 @@ class Author:
                     observed="storage.buckets says public = true: no policy is asked (no Storage server was)",
                 ),
             ),
-            replay=f"begin;\n{query}\nrollback;\n",
+            replay=f"-- names that anybody may ask for\nbegin;\n{query}\nrollback;\n",
         )
 
     def _letting(self, relation: Relation, probe: Probe) -> tuple[Policy, ...]:

@@ -8,6 +8,9 @@ ACUTE, ZERO_WIDTH, SOFT_HYPHEN = "\u0301", "\u200b", "\u00ad"
 _FULL_WIDTH = 0xFEE0
 _LONG = 700
 
+WILDCARDS = {"LIKE's % as the folder": "%", "the regular expression .* as the folder": ".*"}
+"""Folders that are everybody's where the folder is taken for a pattern."""
+
 
 def odd_names(name: str, theirs: str, mine: str) -> Iterator[tuple[str, str]]:
     """(words, name): variants of a file's name in the victim's folder; *theirs* and *mine* stand for the folders.
@@ -40,7 +43,6 @@ def _variants(name: str, theirs: str, mine: str) -> Iterator[tuple[str, str]]:
     yield "a doubled slash", f"{head}{theirs}//{tail}"
     yield "a . segment", f"{head}{theirs}/./{tail}"
     yield "an empty file name", f"{head}{theirs}/"
-    yield "no folder but the name", f"{head}{theirs}"
     yield "an encoded slash", f"{head}{theirs}%2F{tail}"
     yield "a backslash", f"{head}{theirs}\\{tail}"
     yield "a trailing blank", f"{head}{theirs} {rest}"
@@ -55,8 +57,8 @@ def _variants(name: str, theirs: str, mine: str) -> Iterator[tuple[str, str]]:
     yield "a combining accent", f"{head}{theirs}{ACUTE}{rest}"
     yield "a letter of no width", f"{head}{theirs}{ZERO_WIDTH}{rest}"
     yield "a very long name", f"{head}{theirs}/{'x' * _LONG}"
-    for wildcard, what in (("%", "LIKE's % as the folder"), (".*", "the regular expression .* as the folder")):
-        yield what, f"{head}{wildcard}{rest}"
+    for words, wildcard in WILDCARDS.items():
+        yield words, f"{head}{wildcard}{rest}"
     yield "LIKE's _ in the folder", f"{head}_{theirs[1:]}{rest}"
 
 

@@ -9,7 +9,7 @@ from tenantproof.core.finding import Verdict
 from tenantproof.core.model import Command, Persona
 from tenantproof.core.ports import Identity
 from tenantproof.core.report import Gap
-from tenantproof.engine.services.cast import Pair, members, pairs, stranger
+from tenantproof.engine.services.cast import Pair, bystanders, pairs
 from tenantproof.engine.services.findings import Author, Haul
 from tenantproof.engine.services.names import resembling
 from tenantproof.engine.services.probes import Answer, Probe, ask
@@ -90,7 +90,7 @@ class _Visit:
                     yield asking(identity, odd, extension, words, kind=self._called, against=whose)
 
     def _theirs(self, pair: Pair, answers: Sequence[Answer]) -> Iterator[Answer]:
-        """Odd topics are another tenant's only where its members may join them and strangers may not."""
+        """Odd topics are another tenant's only where its members may join them and bystanders may not."""
         for answer in answers:
             topic = dict(answer.probe.identity.settings)["realtime.topic"]
             extension = str(json.loads(answer.probe.row)["extension"])
@@ -98,8 +98,7 @@ class _Visit:
                 yield answer
 
     def _is_theirs(self, pair: Pair, topic: str, extension: str) -> bool:
-        nobody = stranger(self._plan)
-        people = [*members(self._plan, pair.foreign)[:1], *([nobody] if nobody is not None else [])]
+        people = [pair.victim, *bystanders(self._plan, pair)]
         probes = [joining(self._plan.identities[who.name], topic, extension, "control") for who in people]
         theirs, *open_to = [answer.leaked for answer in ask(self._standing.wire, probes)]
         return theirs and not any(open_to)

@@ -15,7 +15,7 @@ from tenantproof.core.report import Gap
 from tenantproof.core.world import Row
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.services import storage_sql as sql_of
-from tenantproof.engine.services.cast import Pair, pairs, stranger
+from tenantproof.engine.services.cast import Pair, pairs
 from tenantproof.engine.services.findings import Author, Haul
 from tenantproof.engine.services.layouts import BUCKETS, OBJECTS, Buckets, Layout, control, look_at_buckets
 from tenantproof.engine.services.probes import Answer, Look, Probe, ask
@@ -56,7 +56,6 @@ class _Visit:
             objects=standing.plan.catalog.relations[OBJECTS],
             layout=layout,
             login=login,
-            stranger=stranger(standing.plan),
         )
 
     def leaks(self, haul: Haul) -> list[Answer]:

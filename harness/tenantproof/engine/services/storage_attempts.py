@@ -13,9 +13,9 @@ from tenantproof.engine.plan import Plan
 from tenantproof.engine.replay import timeless
 from tenantproof.engine.scripts import as_observer, as_persona
 from tenantproof.engine.services import storage_sql as sql_of
-from tenantproof.engine.services.cast import Pair
+from tenantproof.engine.services.cast import Pair, bystanders
 from tenantproof.engine.services.layouts import Layout
-from tenantproof.engine.services.names import odd_names, resembling
+from tenantproof.engine.services.names import WILDCARDS, odd_names, resembling
 from tenantproof.engine.services.patterns import USER
 from tenantproof.engine.services.probes import Look, Probe
 from tenantproof.engine.services.sessions import storage_identity
@@ -55,7 +55,6 @@ class Attempts:
     objects: Relation
     layout: Layout
     login: bool
-    stranger: Persona | None
 
     def plain(self, pair: Pair) -> Iterator[Probe]:
         """With the names that the application itself gives."""
@@ -200,7 +199,7 @@ class Attempts:
             identity=storage_identity(who, "upload", bucket, name, login=self.login),
             act=sql_of.upload(bucket, name, pair.attacker.user_id),
             setup=(stage,) if stage else (),
-            looks=self._lies_there(pair, bucket, name, sure=sure),
+            looks=self._lies_there(pair, bucket, name, sure=sure, everybodys=trick in WILDCARDS),
             base=base,
             api=sql_of.is_valid_key(name),
             row=_row(bucket, name, pair.attacker.user_id),
@@ -223,24 +222,25 @@ class Attempts:
             identity=storage_identity(self._identity_of(pair.attacker), "move", bucket, name, login=self.login),
             act=sql_of.move(bucket, own[1], name, me),
             setup=((sql_of.plant(bucket, own[1], me),),),
-            looks=self._lies_there(pair, bucket, name, sure=sure),
+            looks=self._lies_there(pair, bucket, name, sure=sure, everybodys=trick in WILDCARDS),
             base=base,
             api=sql_of.is_valid_key(name),
             row=_row(bucket, name, me),
             against=f"the folder of {pair.foreign}",
         )
 
-    def _lies_there(self, pair: Pair, bucket: str, name: str, *, sure: bool) -> tuple[Look, ...]:
+    def _lies_there(self, pair: Pair, bucket: str, name: str, *, sure: bool, everybodys: bool) -> tuple[Look, ...]:
         """Whether the name lies in the victim's folder.
 
-        It does if it is the plain one, else if the victim sees it as theirs and no stranger does.
+        It does if it is the plain one, else if the victim sees it as theirs and bystanders do not.  A pattern of
+        everybody's folders is in those of all members.
         """
         if sure:
             return (Look(query=sql_of.is_there(bucket, name)),)
-        looks = (self._seen_by(pair.victim, bucket, name, shows=True),)
-        if self.stranger is None:
-            return looks
-        return (*looks, self._seen_by(self.stranger, bucket, name, shows=False))
+        theirs = self._seen_by(pair.victim, bucket, name, shows=True)
+        people = [who for who in bystanders(self.plan, pair) if not (everybodys and who.memberships)]
+        others = (self._seen_by(who, bucket, name, shows=False) for who in people)
+        return (theirs, *others)
 
     def _seen_by(self, persona: Persona, bucket: str, name: str, *, shows: bool) -> Look:
         identity = storage_identity(self._identity_of(persona), "list", bucket, name, login=self.login)
