@@ -42,7 +42,6 @@ from tenantproof.engine.plan import Plan
 from tenantproof.engine.run import check as run_check
 from tenantproof.engine.run import fuzz as run_fuzz
 from tenantproof.engine.run import prepare
-from tenantproof.engine.services.way import services_of
 from tenantproof.engine.ways import Way
 from tenantproof.generation.programs import Profile
 from tenantproof.identity.signing import Signer
@@ -126,7 +125,7 @@ def check(
             budget=budget,
             patches=files,
             suite=suite,
-            ways=(*services_of(declared), *ways),
+            ways=ways,
             stop=stop,
         ),
         patches=patches,

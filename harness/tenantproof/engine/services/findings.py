@@ -194,7 +194,7 @@ def _evidence(answer: Answer) -> Evidence:
         persona=probe.actor,
         statement=probe.act,
         expected=f"nothing of another tenant's: this is {probe.against}",
-        observed=f"{done}: {probe.trick}",
+        observed=f"{done} ({probe.trick})",
     )
 
 
