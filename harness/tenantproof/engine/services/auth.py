@@ -20,6 +20,7 @@ from tenantproof.engine.findings import find
 from tenantproof.engine.matrix import Judged, sweep
 from tenantproof.engine.plan import PLATFORM_SCHEMAS, Plan
 from tenantproof.engine.replay import script
+from tenantproof.engine.services.cast import members
 from tenantproof.engine.services.findings import Author, Haul
 from tenantproof.engine.services.removed import of_removed_members
 from tenantproof.engine.services.sessions import with_claims
@@ -59,28 +60,32 @@ def read_by(catalog: Catalog, relation: Relation, claim: str) -> bool:
 def _second_factor(standing: Standing, author: Author) -> Haul:
     plan, haul = standing.plan, Haul()
     asked = [relation for relation in plan.relations if read_by(plan.catalog, relation, "aal")]
-    if not asked:
-        return haul
-    people = [who for who in plan.manifest.personas if who.user_id and who.kind is not PersonaKind.DUAL]
-    stronger, cells = _swept(standing, people, with_second_factor)
-    opened = list(_opened(standing, cells))
-    haul.findings += _told("AUTH-AAL", find(standing.wire, stronger, opened, author.locate))
-    haul.findings += [one for relation in asked for one in _only_for_reading(standing, relation, cells)]
-    names = ", ".join(str(relation.name) for relation in asked)
-    haul.notes.append(f"Auth: {len(cells):,} cells were asked again with a second factor (aal2), which {names} read")
+    first = next(iter(plan.manifest.tenant_ids))
+    people = [*members(plan, first), *(who for who in plan.manifest.personas if who.kind is PersonaKind.OUTSIDER)]
+    if asked:
+        stronger, cells = _swept(standing, asked, people, with_second_factor)
+        opened = list(_opened(standing, cells))
+        haul.findings += _told("AUTH-AAL", find(standing.wire, stronger, opened, author.locate))
+        haul.findings += [one for relation in asked for one in _only_for_reading(standing, relation, cells)]
+        haul.asked.append(f"with a second factor {len(cells)} cells")
     return haul
 
 
 def _swept(
-    standing: Standing, people: Sequence[Persona], change: Callable[[Claims], dict[str, object]]
+    standing: Standing,
+    relations: Sequence[Relation],
+    people: Sequence[Persona],
+    change: Callable[[Claims], dict[str, object]],
 ) -> tuple[Plan, tuple[Judged, ...]]:
-    """The matrix of these people with other tokens."""
-    identities = dict(standing.plan.identities)
+    """The matrix of these people with other tokens, before these relations and the views over them."""
+    plan, identities = standing.plan, dict(standing.plan.identities)
     for who in people:
         identity = identities[who.name]
         identities[who.name] = with_claims(identity, change(identity.claims))
-    plan = replace(standing.plan, identities=identities)
-    return plan, sweep(standing.wire, plan, standing.ground, people).cells
+    named = {relation.name for relation in relations}
+    only = frozenset(relation.name for relation in plan.relations if named & {relation.name, *plan.below(relation)})
+    other = replace(plan, identities=identities, only=only)
+    return other, sweep(standing.wire, other, standing.ground, people).cells
 
 
 def _opened(standing: Standing, cells: Sequence[Judged]) -> Iterator[Judged]:
@@ -183,8 +188,7 @@ def _guests(standing: Standing, author: Author) -> Haul:
     people = [who for who in plan.manifest.personas if who.kind is PersonaKind.OUTSIDER]
     if not asked or not people:
         return haul
-    guests, cells = _swept(standing, people, of_an_anonymous_user)
+    guests, cells = _swept(standing, asked, people, of_an_anonymous_user)
     haul.findings += _told("AUTH-GUEST", find(standing.wire, guests, list(_opened(standing, cells)), author.locate))
-    names = ", ".join(str(relation.name) for relation in asked)
-    haul.notes.append(f"Auth: {len(cells):,} cells were asked again as an anonymous sign-in, which {names} read")
+    haul.asked.append(f"as an anonymous sign-in {len(cells)} cells")
     return haul

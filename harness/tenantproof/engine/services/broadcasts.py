@@ -70,7 +70,7 @@ def in_broadcasts(standing: Standing, author: Author) -> Haul:
             )
             continue
         haul.findings += _judged(standing, author, functions, messages)
-        haul.notes.append(f"Realtime: {len(messages)} messages that triggers of {table.name} sent were looked at")
+        haul.asked.append(f"about {len(messages)} messages that triggers of {table.name} sent")
     return haul
 
 

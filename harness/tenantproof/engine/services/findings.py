@@ -28,11 +28,14 @@ class Haul:
     findings: list[Finding] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    """How much was asked of what, in a few words each."""
 
     def add(self, other: Haul) -> None:
         self.findings += other.findings
         self.gaps += other.gaps
         self.notes += other.notes
+        self.asked += other.asked
 
 
 @dataclass(frozen=True, slots=True)

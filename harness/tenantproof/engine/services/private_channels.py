@@ -40,7 +40,7 @@ def in_private_channels(standing: Standing, author: Author) -> Haul:
         visit = _Visit(standing, parties, kind)
         answers = [answer for pair in cast for answer in visit.against(pair)]
         leaks += [answer for answer in answers if answer.leaked]
-        haul.notes.append(f"Realtime: {len(answers):,} attempts at channels {kind.pattern.text}")
+        haul.asked.append(f"of Realtime {len(answers):,} times at channels {kind.pattern.text}")
     haul.findings += author.of_answers(str(MESSAGES), leaks)
     return haul
 

@@ -49,7 +49,7 @@ def in_publication(standing: Standing, author: Author) -> Haul:
             haul.findings += [_unfiltered(finding, table) for finding in told]
     if tables:
         named = ", ".join(f"{t.name} ({_IDENTITIES.get(t.replica_identity, t.replica_identity)})" for t in tables)
-        haul.notes.append(f"Realtime delivers changes of {named}: in brackets what the log keeps of a deleted row")
+        haul.notes.append(f"Realtime delivers changes of {named}; in brackets what the log keeps of a deleted row")
     return haul
 
 

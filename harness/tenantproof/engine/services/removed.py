@@ -39,7 +39,7 @@ def of_removed_members(standing: Standing) -> Haul:
         if still:
             haul.findings.append(_stale(plan, persona, removal, still))
         else:
-            haul.notes.append("Auth: a token that is older than the removal of a membership opens nothing any more")
+            haul.asked.append("with a token older than the removal of a membership")
         return haul
     return haul
 

@@ -67,7 +67,7 @@ class _Visit:
             return []
         answers = [answer for pair in self._cast for answer in self._against(pair)]
         asked = sum(answer.staged for answer in answers)
-        haul.notes.append(f"Storage: {asked:,} attempts in {where} by {len(self._cast)} personas")
+        haul.asked.append(f"of Storage {asked:,} times in {where}")
         return [answer for answer in answers if answer.leaked]
 
     def _is_open_to_members(self) -> bool:

@@ -29,4 +29,5 @@ def in_services(standing: Standing) -> Found:
     for part in (in_storage, in_private_channels, in_publication, in_broadcasts, in_tokens):
         haul.add(part(standing, author))
     standing.wire.restart(())
-    return Found(findings=tuple(haul.findings), gaps=tuple(haul.gaps), notes=tuple(haul.notes))
+    notes = ([f"asked {'; '.join(haul.asked)}"] if haul.asked else []) + haul.notes
+    return Found(findings=tuple(haul.findings), gaps=tuple(haul.gaps), notes=tuple(notes))
