@@ -33,12 +33,12 @@ class Ground:
 
     handle: Handle
     plan: Plan
-    tokens: bool = False
-    """Whether what is looked at are tokens, which are compared with the matrix."""
+    swept: bool = False
+    """Whether the matrix comes before."""
 
     @contextmanager
     def with_design(self, sql: str) -> Iterator[Standing]:
-        """The database after *sql*, inside a transaction; swept before where tokens are looked at."""
+        """The database after *sql*, inside a transaction; swept before where that is asked for."""
         bracket = Bracket(begin=("BEGIN", *(piece.text for piece in statements(sql))), undo=("ROLLBACK",))
         with psycopg.connect(self.handle.conninfo) as connection:
             connection.execute(sql.encode())
@@ -48,7 +48,7 @@ class Ground:
         with psycopg.connect(self.handle.conninfo, autocommit=True) as connection, Wire(connection, bracket) as wire:
             wire.prepare(())
             ground = look(wire, plan)
-            cells = sweep(wire, plan, ground, plan.manifest.personas).cells if self.tokens else ()
+            cells = sweep(wire, plan, ground, plan.manifest.personas).cells if self.swept else ()
             yield Standing(
                 handle=self.handle,
                 plan=plan,
@@ -69,10 +69,10 @@ class Ground:
 
 
 @contextmanager
-def grounded(scenario: Path, *, tokens: bool = False) -> Iterator[Ground]:
+def grounded(scenario: Path, *, swept: bool = False) -> Iterator[Ground]:
     declared = load_scenario(scenario)
     with EmbeddedTarget(declared.database).database() as handle:
-        yield Ground(handle, prepare(handle, declared, seed=20260101, signer=Signer()), tokens)
+        yield Ground(handle, prepare(handle, declared, seed=20260101, signer=Signer()), swept)
 
 
 Grounding = Callable[[Path], AbstractContextManager[Ground]]
@@ -97,5 +97,19 @@ def declared_in(leak: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def auth() -> Iterator[Ground]:
-    with grounded(FIXTURES / "auth" / "auth.tenancy.yaml", tokens=True) as ground:
+    with grounded(FIXTURES / "auth" / "auth.tenancy.yaml", swept=True) as ground:
+        yield ground
+
+
+@pytest.fixture(scope="session")
+def numbered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """The application of fixtures/realtime, with organizations that have numbers."""
+    folder = tmp_path_factory.mktemp("numbered")
+    base = (FIXTURES / "realtime" / "migrations" / "1_base.sql").read_text(encoding="utf-8")
+    base = base.replace("id uuid primary key default gen_random_uuid(), slug", "id bigint primary key, slug")
+    base = base.replace("org_id uuid", "org_id bigint").replace("setof uuid", "setof bigint")
+    (folder / "base.sql").write_text(base)
+    scenario = (FIXTURES / "realtime" / "realtime.tenancy.yaml").read_text(encoding="utf-8")
+    (folder / "numbered.tenancy.yaml").write_text(scenario.replace("migrations: migrations", "migrations: base.sql"))
+    with grounded(folder / "numbered.tenancy.yaml") as ground:
         yield ground

@@ -7,6 +7,7 @@ topic, or to those whom the policies let into the private one.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ from tenantproof.engine.services.topic_probes import joining
 from tenantproof.engine.services.topics import MESSAGES, SENDERS
 from tenantproof.engine.ways import Standing
 from tenantproof.oracle.entitlement import Stance
+
+_LONG = 4
+"""Letters from which on a value is no accident."""
 
 _BEFORE = (
     "SELECT pg_catalog.set_config('tenantproof.told', coalesce(string_agg(id::text, ','), ''), true)"
@@ -156,7 +160,7 @@ def _listeners(plan: Plan, sent: Sent) -> Iterator[Pair]:
 
 
 def _hears(standing: Standing, pair: Pair, sent: Sent) -> bool:
-    if not _tells(standing.plan, sent):
+    if not (_tells_content(standing.plan, sent) or _tells_that_it_happened(sent)):
         return False
     if not sent.private:
         return True
@@ -165,24 +169,50 @@ def _hears(standing: Standing, pair: Pair, sent: Sent) -> bool:
     return answer.leaked
 
 
-def _tells(plan: Plan, sent: Sent) -> bool:
-    """Whether the message says something of the row: its tenant's mark, its tenant, or its key."""
-    tenant = plan.world.tenant_name(sent.row.tenant) or ""
-    marks = (plan.manifest.canaries.get(tenant), sent.row.tenant, *sent.row.key)
-    return any(mark and len(mark) > 3 and mark in sent.payload for mark in marks)
+def _tells_content(plan: Plan, sent: Sent) -> bool:
+    """Whether the message holds what stands in the row: its tenant's mark, or all of its columns."""
+    mark = plan.manifest.canaries.get(plan.world.tenant_name(sent.row.tenant) or "")
+    if mark and mark in sent.payload:
+        return True
+    columns = set(sent.table.column_names)
+    return any(columns <= set(part) for part in _objects_in(json.loads(sent.payload or "null")))
+
+
+def _tells_that_it_happened(sent: Sent) -> bool:
+    """Whether the message names the row or its tenant."""
+    return any(part and len(part) >= _LONG and part in sent.payload for part in (sent.row.tenant, *sent.row.key))
+
+
+def _objects_in(value: object) -> Iterator[dict[str, object]]:
+    if isinstance(value, dict):
+        yield value
+        for part in value.values():
+            yield from _objects_in(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _objects_in(part)
+
+
+def _severity(plan: Plan, sent: Sent) -> Severity:
+    """Content: critical, or high where a random id must be known to listen; that something happened: low."""
+    if not _tells_content(plan, sent):
+        return Severity.LOW
+    guessable = sent.private or (sent.row.tenant or "") not in sent.topic
+    return Severity.CRITICAL if guessable else Severity.HIGH
 
 
 def _finding(plan: Plan, author: Author, function: QName, heard: list[tuple[Pair, Sent]]) -> Finding:
     kind = SERVICE_CHANNELS["REALTIME-BROADCAST"]
-    pair, sent = min(heard, key=lambda one: (not one[1].private, list(Command).index(one[1].command)))
+    pair, sent = max(
+        heard, key=lambda one: (_severity(plan, one[1]).rank, one[1].private, -list(Command).index(one[1].command))
+    )
     named = {one.attacker.name for one, _ in heard}
-    guessable = sent.private or (sent.row.tenant or "") not in sent.topic
     place = author.locate(function, FUNCTION)
     how = "they may join the private channel" if sent.private else "the channel is public: nobody is asked"
     return Finding(
         property=Property.CONFIDENTIALITY,
         channel=kind.id,
-        severity=Severity.CRITICAL if guessable else Severity.HIGH,
+        severity=_severity(plan, sent),
         reach=Reach.API,
         object=str(function),
         objects=tuple(dict.fromkeys([str(function), str(sent.table.name)])),

@@ -21,6 +21,8 @@ OBJECTS, BUCKETS = QName("storage", "objects"), QName("storage", "buckets")
 
 _FILE = "tp-file.txt"
 _MOST = 3
+_TRIED = 12
+"""Buckets without seeded files that are tried."""
 _LITERALS = 4
 _RANDOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NAMES = "SELECT id::text, bucket_id, name FROM storage.objects"
@@ -58,6 +60,8 @@ class Buckets:
     layouts: tuple[Layout, ...]
     unknown: tuple[str, ...]
     """Buckets that policies let people into, without showing whose the files are."""
+    untried: tuple[str, ...] = ()
+    """Buckets that there were too many of."""
 
 
 def look_at_buckets(wire: Wire, plan: Plan, parties: Parties, pairs: Sequence[Pair], login: bool) -> Buckets:
@@ -68,14 +72,15 @@ def look_at_buckets(wire: Wire, plan: Plan, parties: Parties, pairs: Sequence[Pa
     spoken_for = {layout.bucket.text for layout in declared}
     tried: list[Layout] = []
     unknown: list[str] = []
-    for bucket in public:
-        if bucket in spoken_for or any(layout.bucket.fenced for layout in declared):
-            continue
+    others = [bucket for bucket in public if bucket not in spoken_for]
+    if any(layout.bucket.fenced for layout in declared):
+        others = []  # a bucket of its own for each tenant: the declared layout covers them
+    for bucket in others[:_TRIED]:
         found, open_to = _by_trying(wire, plan, parties, pairs, bucket, login)
         tried += found
         if open_to and not found:
             unknown.append(bucket)
-    return Buckets(public=public, layouts=(*declared, *tried), unknown=tuple(unknown))
+    return Buckets(public=public, layouts=(*declared, *tried), unknown=tuple(unknown), untried=tuple(others[_TRIED:]))
 
 
 def _declared(plan: Plan, parties: Parties, seeded: Mapping[str, tuple[str, str]]) -> Iterator[Layout]:

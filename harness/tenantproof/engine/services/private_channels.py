@@ -109,7 +109,10 @@ class _Visit:
         if slot is None or pair.home is None or not self._parties.chosen(slot):
             return
         home, foreign = self._parties.by_name[pair.home], self._parties.by_name[pair.foreign]
-        called, identity = home.values(None)[slot], self._plan.identities[pair.attacker.name]
+        called, theirs = home.values(None).get(slot), foreign.values(None).get(slot)
+        if called is None or theirs is None:
+            return
+        identity = self._plan.identities[pair.attacker.name]
         if self._parties.numbered(slot):
             longer = f"{called}7"
             stage = renamed(self._plan, self._parties, foreign, slot, longer)
@@ -117,7 +120,7 @@ class _Visit:
             yield from self._under(pair, "a number that begins with the own one", identity, topic, stage)
             return
         topic = self._kind.pattern.filled(foreign.values(pair.victim))
-        for words, value in resembling(foreign.values(None)[slot]):
+        for words, value in resembling(theirs):
             stage = renamed(self._plan, self._parties, home, slot, value)
             yield from self._under(pair, words, claiming(identity, called, value), topic, stage)
 

@@ -30,7 +30,6 @@ _PATHS = {
     "move": ("POST", "/object/move", "storage.object.move"),
     "delete": ("DELETE", "/object/{bucket}/{name}", "storage.object.delete"),
     "bucket": ("PUT", "/bucket/{bucket}", "storage.bucket.update"),
-    "empty": ("DELETE", "/bucket/{bucket}", "storage.bucket.delete"),
 }
 """Operation -> method, path and what storage.operation() answers."""
 

@@ -41,6 +41,9 @@ def in_storage(standing: Standing, author: Author) -> Haul:
     haul.findings += author.of_answers(str(OBJECTS), leaks)
     haul.add(_settings(standing, cast, buckets, login, author))
     haul.notes.extend(_remarks(buckets))
+    if buckets.untried:
+        reason = f"Storage: {len(buckets.untried)} buckets of which the scenario has no files were too many to try"
+        haul.gaps.append(Gap(object=str(BUCKETS), reason=reason))
     return haul
 
 

@@ -104,7 +104,9 @@ class Attempts:
         if slot == USER or pair.home is None or not self.parties.chosen(slot):
             return
         home, foreign = self.parties.by_name[pair.home], self.parties.by_name[pair.foreign]
-        called = home.values(None)[slot]
+        called, theirs = home.values(None).get(slot), foreign.values(None).get(slot)
+        if called is None or theirs is None:
+            return
         if self.parties.numbered(slot):
             longer = f"{called}7"
             stage = renamed(self.plan, self.parties, foreign, slot, longer)
@@ -113,7 +115,7 @@ class Attempts:
                 pair, words, stage, with_value(foreign, slot, longer), self._identity_of(pair.attacker)
             )
             return
-        for words, value in resembling(foreign.values(None)[slot]):
+        for words, value in resembling(theirs):
             stage = renamed(self.plan, self.parties, home, slot, value)
             identity = claiming(self._identity_of(pair.attacker), called, value)
             yield from self._resembling(pair, words, stage, foreign, identity)
