@@ -63,7 +63,7 @@ def test_the_leak_is_found_and_replayed(fixture: Path) -> None:
 def test_the_safe_twin_is_silent(fixture: Path) -> None:
     report = check(fixture / "safe.tenancy.yaml", attempts=ATTEMPTS)
 
-    assert [finding for finding in report.findings if finding.channel != "SEQ-GAP"] == []
+    assert [finding for finding in report.findings if finding.channel not in ("SEQ-GAP", "AUTH-STALE")] == []
     assert exit_code(report) == 0
 
 

@@ -18,6 +18,9 @@ THOROUGH = bool(os.environ.get("TENANTPROOF_THOROUGH"))
 SEARCHED = 2000 if THOROUGH else 100
 """Attempts of the search: their leaks are the matrix's, here it need only be silent."""
 
+INHERENT = ("SEQ-GAP", "AUTH-STALE")
+"""What serial numbers and tokens that carry the tenant bring with them: low, and told once."""
+
 
 def name_of(path: Path) -> str:
     return f"{path.parent.name}-{path.name.removesuffix('.tenancy.yaml')}"
@@ -27,7 +30,7 @@ def name_of(path: Path) -> str:
 def test_a_correct_database_raises_no_alarm(scenario: Path) -> None:
     report = check(scenario, attempts=SEARCHED)
 
-    assert [finding for finding in report.findings if finding.channel != "SEQ-GAP"] == []
+    assert [finding for finding in report.findings if finding.channel not in INHERENT] == []
     assert exit_code(report) == 0
     assert not [cell for cell in report.cells if cell.verdict is Verdict.ERROR]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tenantproof.channels.pooled.catalogue import POOLED_CHANNELS
 from tenantproof.channels.rest.catalogue import REST_CHANNELS
+from tenantproof.channels.services.catalogue import SERVICE_CHANNELS
 from tenantproof.core.report import Report
 
 SEARCHED = frozenset({"INTERFERENCE", "SIDE-EFFECT", "SEQ-GAP", "MEMBER-LIFE"})
@@ -18,6 +19,9 @@ _REST = "rest"
 _POOLED = "pooled"
 """The phase of a run that passed pooled connections from user to user."""
 
+_SERVICES = "services"
+"""The phase of a run that asked as Storage, Realtime and Auth do."""
+
 
 def was_tried(channel: str, report: Report) -> bool:
     """Whether a finished run looked for a channel; for a pattern with `*`, for all that SQL can show.
@@ -28,6 +32,8 @@ def was_tried(channel: str, report: Report) -> bool:
         return False
     if channel in REST_CHANNELS:
         return _REST in report.timing.phases
+    if channel in SERVICE_CHANNELS:
+        return _SERVICES in report.timing.phases
     if channel in POOLED_CHANNELS:
         return _POOLED in report.timing.phases
     if _READS_ONLY in report.timing.phases:

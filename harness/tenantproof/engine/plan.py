@@ -36,6 +36,8 @@ class Plan:
     """User id -> ids of their tenants, of users who are no personas."""
     alone: bool = True
     """Whether nobody else uses the database, who would have to wait for locks of ours."""
+    only: frozenset[QName] | None = None
+    """The relations to check, where it is not all that are in scope."""
 
     @cached_property
     def oracle(self) -> Oracle:
@@ -74,7 +76,9 @@ class Plan:
         """The relations that are checked, sorted by name."""
         found = self.catalog.in_schemas(self.scenario.database.schemas)
         return tuple(
-            relation for relation in found if relation.kind is not RelationKind.FOREIGN and self._ours(relation)
+            relation
+            for relation in found
+            if relation.kind is not RelationKind.FOREIGN and self._ours(relation) and self._wanted(relation.name)
         )
 
     @cached_property
@@ -207,6 +211,9 @@ class Plan:
             membership=next((m for m in self.scenario.memberships if m.table == relation.name), None),
             roles=self.scenario.roles,
         )
+
+    def _wanted(self, name: QName) -> bool:
+        return self.only is None or name in self.only
 
     def _ours(self, relation: Relation) -> bool:
         if self.scenario.database.platform is not Platform.SUPABASE or relation.name.schema not in PLATFORM_SCHEMAS:

@@ -29,6 +29,7 @@ from tenantproof.engine.interference.search import Searched, SoFar, leaking, sea
 from tenantproof.engine.matrix import NOT_REACHED, Judged, MatrixRun, look, sweeping
 from tenantproof.engine.observing import Observing, observing
 from tenantproof.engine.plan import Plan
+from tenantproof.engine.services.way import services_of
 from tenantproof.engine.suite import kept_suite
 from tenantproof.engine.ways import Found, Standing, Way
 from tenantproof.engine.wire import Wire
@@ -132,7 +133,7 @@ def check(
             locate=locate,
             neighbours=observer.neighbours,
         )
-        further = yield from _by_other_ways(ways, standing, clock, ended)
+        further = yield from _by_other_ways((*services_of(scenario), *ways), standing, clock, ended)
         findings = [*findings, *(searched.findings if searched else ()), *further.findings]
         findings = _accepted(findings, scenario, started_at)
         yield from (FindingRaised(finding) for finding in findings)

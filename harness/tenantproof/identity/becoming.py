@@ -8,6 +8,7 @@ savepoint (checked on PostgreSQL 15 and 18).  The statements carry claims: send 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from psycopg import sql
 
@@ -22,10 +23,14 @@ def become(identity: Identity) -> sql.Composed:
     what PostgREST's is and the persona may SET ROLE only where that login may.  The role comes before the
     settings: PostgreSQL then judges by the persona's rights what it may set.
     """
-    calls = (
-        sql.SQL("pg_catalog.set_config({}, {}, true)").format(*map(sql.Literal, pair)) for pair in _pairs(identity)
-    )
-    return sql.SQL("SELECT {}").format(sql.SQL(", ").join(calls))
+    return sql.SQL("SELECT {}").format(sql.SQL(", ").join(_setting(*pair) for pair in _pairs(identity)))
+
+
+@lru_cache(maxsize=2048)
+def _setting(name: str, value: str) -> sql.SQL:
+    """One call; the same ones return in every session, and composing them is most of the work."""
+    call = sql.SQL("pg_catalog.set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
+    return sql.SQL(call.as_string(None))
 
 
 def _pairs(identity: Identity) -> Iterator[tuple[str, str]]:

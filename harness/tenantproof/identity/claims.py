@@ -81,3 +81,17 @@ def merge(base: Claims, over: Claims) -> dict[str, object]:
         else:
             merged[key] = value
     return merged
+
+
+def with_second_factor(claims: Claims) -> dict[str, object]:
+    """The claims of the same session after a second factor was verified (GoTrue: aal2, and totp among the methods)."""
+    methods = claims.get("amr")
+    known = list(methods) if isinstance(methods, list) else []
+    return {**claims, "aal": "aal2", "amr": [{"method": "totp", "timestamp": claims.get("iat", 0)}, *known]}
+
+
+def of_an_anonymous_user(claims: Claims) -> dict[str, object]:
+    """The claims of somebody who signed in anonymously: the role stays `authenticated` (GoTrue: is_anonymous)."""
+    method = {"method": "anonymous", "timestamp": claims.get("iat", 0)}
+    nobody = {"email": "", "phone": "", "app_metadata": {}, "user_metadata": {}}
+    return {**claims, **nobody, "is_anonymous": True, "aal": "aal1", "amr": [method]}

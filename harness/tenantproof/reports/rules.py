@@ -11,6 +11,7 @@ import tenantproof.channels.matrix  # noqa: F401  (importing it fills the catalo
 from tenantproof.channels.pooled.catalogue import POOLED_CHANNELS, PooledChannel
 from tenantproof.channels.registry import CHANNELS, Channel
 from tenantproof.channels.rest.catalogue import REST_CHANNELS, RestChannel
+from tenantproof.channels.services.catalogue import SERVICE_CHANNELS, ServiceChannel
 from tenantproof.core.finding import Finding, Severity
 
 
@@ -79,7 +80,7 @@ _BEYOND_THE_MATRIX = (
 def rules() -> Mapping[str, Rule]:
     """Every rule by its id, those of the catalogue of channels first."""
     known = [*map(_of_channel, CHANNELS.values()), *_BEYOND_THE_MATRIX, *map(_of_rest, REST_CHANNELS.values())]
-    known += map(_of_rest, POOLED_CHANNELS.values())
+    known += map(_of_rest, (*SERVICE_CHANNELS.values(), *POOLED_CHANNELS.values()))
     return MappingProxyType({rule.id: rule for rule in known})
 
 
@@ -106,7 +107,7 @@ def _of_channel(channel: Channel) -> Rule:
     )
 
 
-def _of_rest(channel: RestChannel | PooledChannel) -> Rule:
+def _of_rest(channel: RestChannel | ServiceChannel | PooledChannel) -> Rule:
     return Rule(
         id=channel.id,
         title=channel.title.format(object="a table"),

@@ -1,0 +1,1 @@
+"""Channels through Supabase's services: Storage, Realtime, and what Auth puts into tokens."""

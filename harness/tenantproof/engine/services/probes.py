@@ -1,0 +1,156 @@
+"""One thing that a service would ask of the database for somebody, and who looks afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from tenantproof.core.attempt import Observation
+from tenantproof.core.model import Command
+from tenantproof.core.ports import Identity
+from tenantproof.engine.replay import ended, timeless
+from tenantproof.engine.scripts import as_observer, as_persona
+from tenantproof.engine.wire import Script, Wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A question afterwards.  It speaks for a leak if it answers with a row (or, unless `shows`, with none)."""
+
+    query: str
+    identity: Identity | None = None
+    """Who asks; None is the observer."""
+    shows: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One act of somebody behind a stage that the observer sets.
+
+    Without looks, each row of the answer to `act` is a leak; with looks, all of them must speak for one.  `base` tells
+    the plain act, without a trick: what it opens needs no trick.
+    """
+
+    channel: str
+    object: str
+    command: Command
+    operation: str
+    trick: str
+    """What is special, in words that are the same in every run."""
+    identity: Identity
+    act: str
+    setup: tuple[Script, ...] = ()
+    looks: tuple[Look, ...] = ()
+    base: bool = False
+    api: bool = True
+    """Whether the service itself would let it through, beside the database."""
+    row: str = ""
+    """The row in question as json, for asking the policies one by one."""
+    against: str = ""
+    """Whose it is, in words."""
+
+    @property
+    def actor(self) -> str:
+        return self.identity.persona.name
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        return tuple(statement for part in self.setup for statement in part)
+
+    @property
+    def acting(self) -> tuple[str, ...]:
+        return becoming(self.identity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of a probe.  `staged` is false where its stage could not be set: then it says nothing."""
+
+    probe: Probe
+    observation: Observation
+    leaked: bool
+    staged: bool = True
+
+    @property
+    def passed(self) -> bool:
+        """Whether the act was let through, whoever may see the result."""
+        return self.staged and not self.observation.refused
+
+
+def becoming(identity: Identity) -> tuple[str, ...]:
+    """The statements that make the observer's session the persona; composed once, as the same ones return often."""
+    known = (identity.login, identity.role, identity.settings)
+    if known not in _BECOMING:
+        if len(_BECOMING) > _MANY:
+            _BECOMING.clear()
+        _BECOMING[known] = as_persona(identity)
+    return _BECOMING[known]
+
+
+_MANY = 2000
+_BECOMING: dict[tuple[str | None, str, tuple[tuple[str, str], ...]], tuple[str, ...]] = {}
+
+
+def ask(wire: Wire, probes: Sequence[Probe]) -> list[Answer]:
+    """Run the probes, each from what was seeded.  The wire's session must be the observer, and is so afterwards."""
+    answers = wire.run([script_of(probe) for probe in probes])
+    return [_answer(probe, said) for probe, said in zip(probes, answers, strict=True)]
+
+
+def script_of(probe: Probe) -> tuple[str, ...]:
+    """All statements of a probe, from a session that is the observer."""
+    looks = (part for look in probe.looks for part in (*_asking(look), look.query, as_observer()))
+    return (*probe.before, *probe.acting, probe.act, as_observer(), *looks)
+
+
+def _asking(look: Look) -> tuple[str, ...]:
+    return () if look.identity is None else becoming(look.identity)
+
+
+def _answer(probe: Probe, said: Sequence[Observation]) -> Answer:
+    acted = len(probe.before) + len(probe.acting)
+    if len(said) <= acted:
+        return Answer(probe=probe, observation=said[-1], leaked=False, staged=False)
+    observation = said[acted]
+    if observation.refused or not probe.looks:
+        leaked = not observation.refused and bool(observation.rows)
+        return Answer(probe=probe, observation=observation, leaked=leaked)
+    place, agreed = acted + 2, True
+    for look in probe.looks:
+        place += len(_asking(look))
+        seen = len(said) > place and not said[place].refused and bool(said[place].rows)
+        agreed &= seen is look.shows
+        place += 2
+    return Answer(probe=probe, observation=observation, leaked=agreed)
+
+
+def replay_of(probe: Probe) -> str:
+    """A psql script that shows the probe's leak on a seeded database, and leaves nothing."""
+    lines = [
+        f"-- {probe.actor}: {probe.operation} on {probe.object} ({probe.trick})",
+        "-- Run with psql as a superuser on a database that `tenantproof replay` (or `check --keep`) has seeded.",
+        "begin;",
+        *_setting(probe),
+        f"-- {probe.actor}",
+        *ended(as_persona(timeless(probe.identity))),
+    ]
+    if not probe.looks:
+        return "\n".join([*lines, "-- what is not theirs", verdict(probe.act), "rollback;", ""])
+    lines += [f"{probe.act};"]
+    for look in probe.looks:
+        who = look.identity.persona.name if look.identity is not None else "the observer"
+        lines += [f"-- what {who} sees now" + ("" if look.shows else ": nothing")]
+        lines += ended((as_observer(), *(() if look.identity is None else as_persona(timeless(look.identity)))))
+        lines += [verdict(look.query) if look.shows else f"{look.query};"]
+    return "\n".join([*lines, "rollback;", ""])
+
+
+def _setting(probe: Probe) -> Iterable[str]:
+    return ["-- the stage", *ended(probe.before)] if probe.before else []
+
+
+def verdict(query: str) -> str:
+    """SELECT that says LEAK for each row of the query."""
+    return sql.SQL("select 'LEAK' as verdict, seen.* from ({}) as seen;").format(sql.SQL(query)).as_string(None)

@@ -1,0 +1,178 @@
+"""
+Storage: what each persona may do to files of another tenant, asked as the Storage API asks.
+
+Every persona of one tenant, and the strangers, before one member of another tenant: list, download, upload, overwrite,
+rename and remove, with the plain name and with names that try tricks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from tenantproof.core.finding import Verdict
+from tenantproof.core.model import Command, Persona, SystemRows
+from tenantproof.core.report import Gap
+from tenantproof.core.world import Row
+from tenantproof.engine.plan import Plan
+from tenantproof.engine.services import storage_sql as sql_of
+from tenantproof.engine.services.cast import Pair, pairs
+from tenantproof.engine.services.findings import Author, Haul
+from tenantproof.engine.services.layouts import BUCKETS, OBJECTS, Buckets, Layout, control, look_at_buckets
+from tenantproof.engine.services.probes import Answer, Look, Probe, ask
+from tenantproof.engine.services.sessions import STORAGE_LOGIN, storage_identity
+from tenantproof.engine.services.storage_attempts import COMMANDS, READS, Attempts
+from tenantproof.engine.services.tenants import Parties, parties_of
+from tenantproof.engine.ways import Standing
+from tenantproof.oracle.entitlement import Stance
+
+
+def in_storage(standing: Standing, author: Author) -> Haul:
+    """Ask everything of Storage.  The wire's session must be the observer, and is so afterwards."""
+    plan, haul = standing.plan, Haul()
+    if OBJECTS not in plan.catalog.relations or "storage" not in plan.scenario.database.schemas:
+        return haul
+    parties = parties_of(standing.wire, plan)
+    cast = tuple(pairs(plan))
+    login = STORAGE_LOGIN in plan.catalog.roles and any(one.login for one in plan.identities.values())
+    buckets = look_at_buckets(standing.wire, plan, parties, cast, login)
+    leaks: list[Answer] = []
+    for layout in buckets.layouts:
+        leaks += _Visit(standing, parties, cast, layout, login).leaks(haul)
+    haul.findings += author.of_answers(str(OBJECTS), leaks)
+    haul.add(_settings(standing, cast, buckets, login, author))
+    haul.notes.extend(_remarks(buckets))
+    if buckets.untried:
+        reason = f"Storage: {len(buckets.untried)} buckets of which the scenario has no files were too many to try"
+        haul.gaps.append(Gap(object=str(BUCKETS), reason=reason))
+    return haul
+
+
+class _Visit:
+    """All attempts at one layout of one bucket."""
+
+    def __init__(self, standing: Standing, parties: Parties, cast: Sequence[Pair], layout: Layout, login: bool) -> None:
+        self._standing, self._plan, self._wire = standing, standing.plan, standing.wire
+        self._parties, self._cast, self._layout, self._login = parties, cast, layout, login
+        self._attempts = Attempts(
+            plan=standing.plan,
+            parties=parties,
+            objects=standing.plan.catalog.relations[OBJECTS],
+            layout=layout,
+            login=login,
+        )
+
+    def leaks(self, haul: Haul) -> list[Answer]:
+        """What got through; into the haul goes how much was asked, or why nothing can be."""
+        where = f"{self._layout.bucket.text}/{self._layout.name.text}"
+        if not self._is_open_to_members():
+            reason = f"Storage: no positive control: no member may upload to or read the own folder in {where}"
+            haul.gaps.append(Gap(object=str(OBJECTS), reason=reason))
+            return []
+        answers = [answer for pair in self._cast for answer in self._against(pair)]
+        asked = sum(answer.staged for answer in answers)
+        haul.asked.append(f"of Storage {asked:,} times in {where}")
+        return [answer for answer in answers if answer.leaked]
+
+    def _is_open_to_members(self) -> bool:
+        """Whether any member may upload to their own folder, or read there."""
+        probes = []
+        for pair in self._cast:
+            place = self._layout.place(self._parties, pair.home, pair.attacker) if pair.home else None
+            if place is not None:
+                bucket, name = place
+                me, act = pair.attacker, sql_of.upload(bucket, name, pair.attacker.user_id)
+                probes.append(control(self._plan, me, "upload", bucket, name, act, self._login, me))
+                act = sql_of.get(bucket, name)
+                probes.append(control(self._plan, me, "get", bucket, name, act, self._login, me))
+        return any(answer.leaked for answer in ask(self._wire, probes))
+
+    def _against(self, pair: Pair) -> list[Answer]:
+        """Plain attempts first; where one of them gets through, or the matrix saw that it does, no trick is needed."""
+        known = self._known(pair.attacker)
+        plain = [p for p in self._attempts.plain(pair) if p.command not in known and self._is_judged(pair, p)]
+        answers = ask(self._wire, plain)
+        opened = {answer.probe.operation for answer in answers if answer.leaked}
+        opened |= {operation for operation, command in COMMANDS.items() if command in known}
+        if opened & READS:
+            opened |= READS
+        tricks = (p for p in self._attempts.tricky(pair) if p.operation not in opened and self._is_judged(pair, p))
+        return [*answers, *ask(self._wire, list(tricks))]
+
+    def _known(self, persona: Persona) -> set[Command]:
+        """What the matrix says already."""
+        return {
+            cell.command
+            for cell in self._standing.cells
+            if self._layout.declared
+            and cell.object.name == OBJECTS
+            and cell.stand.persona == persona
+            and cell.judgement.verdict is Verdict.LEAK
+        }
+
+    def _is_judged(self, pair: Pair, probe: Probe) -> bool:
+        """Whether the act would be wrong: reading is not, in folders that are for all as far as anybody knows."""
+        if probe.command is not Command.SELECT:
+            return True
+        if probe.channel == "STORAGE-ROOT":
+            shared = self._plan.tenancy_of(OBJECTS).system_rows is SystemRows.SHARED
+            return self._layout.reads and not shared
+        return self._layout.reads and not (self._layout.declared and self._is_declared_open(pair))
+
+    def _is_declared_open(self, pair: Pair) -> bool:
+        tenancy = self._plan.tenancy_of(OBJECTS)
+        tenant = self._parties.by_name[pair.foreign].id if tenancy.tenant is not None else None
+        row = Row(key=(None,), tenant=tenant, owner=pair.victim.user_id)
+        return self._plan.oracle.stance(pair.attacker, OBJECTS, Command.SELECT, row) is not Stance.FORBIDDEN
+
+
+def _settings(standing: Standing, cast: Iterable[Pair], buckets: Buckets, login: bool, author: Author) -> Haul:
+    """Whether somebody may make a bucket public that tenants share, and whether one is.
+
+    Where the scenario speaks of storage.buckets, the matrix has asked.
+    """
+    plan, haul = standing.plan, Haul()
+    shared = {layout.bucket.text for layout in buckets.layouts if not layout.bucket.fenced}
+    if BUCKETS not in plan.scenario.tables:
+        probes = [_publishing(plan, pair, bucket, login) for bucket in sorted(shared) for pair in cast]
+        leaks = [answer for answer in ask(standing.wire, probes) if answer.leaked]
+        haul.findings += author.of_answers(str(BUCKETS), leaks)
+    declared = {layout.bucket.text for layout in buckets.layouts if layout.declared}
+    for bucket in sorted(declared):
+        if buckets.public.get(bucket) and _promised_to_tenants(plan, cast):
+            haul.findings.append(author.of_public_bucket(bucket))
+    return haul
+
+
+def _publishing(plan: Plan, pair: Pair, bucket: str, login: bool) -> Probe:
+    return Probe(
+        channel="STORAGE-BUCKET",
+        object=bucket,
+        command=Command.UPDATE,
+        operation="bucket",
+        trick="the bucket made public",
+        identity=storage_identity(plan.identities[pair.attacker.name], "bucket", bucket, "", login=login),
+        act=sql_of.publish(bucket),
+        setup=((sql_of.make_private(bucket),),),
+        looks=(Look(query=sql_of.is_public(bucket)),),
+        against="a bucket of all tenants",
+    )
+
+
+def _promised_to_tenants(plan: Plan, cast: Iterable[Pair]) -> bool:
+    """Whether an `expect` line about storage.objects itself promises files to their tenants alone."""
+    return any(
+        plan.oracle.speaks_of(pair.attacker, OBJECTS, Command.SELECT)
+        and plan.oracle.promise(pair.attacker, OBJECTS, Command.SELECT).startswith(("tenant", "own"))
+        for pair in cast
+    )
+
+
+def _remarks(buckets: Buckets) -> Iterator[str]:
+    for bucket in buckets.unknown:
+        yield (
+            f"Storage: policies let people into the bucket {bucket}, and nothing says whose its files are: declare"
+            " them (tables: storage.objects), or they are for all"
+        )
+    for bucket, public in buckets.public.items():
+        if public:
+            yield f"Storage: the bucket {bucket} is public: whoever knows a file's name gets it, and no policy is asked"
