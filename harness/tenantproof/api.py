@@ -11,6 +11,7 @@ The Python interface: what the command line does, as functions.
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import os
 import secrets
@@ -26,7 +27,7 @@ import psycopg
 
 from tenantproof.core.bisection import Bisection
 from tenantproof.core.drift import Drift
-from tenantproof.core.errors import Problem, TargetError, UsageError, did_you_mean
+from tenantproof.core.errors import MissingExtra, Problem, TargetError, UsageError, did_you_mean
 from tenantproof.core.events import Event, PhaseStarted, RunFinished, Searching
 from tenantproof.core.finding import Finding, Severity, Verdict
 from tenantproof.core.model import Acceptance, Platform, Scenario
@@ -42,7 +43,7 @@ from tenantproof.engine.plan import Plan
 from tenantproof.engine.run import check as run_check
 from tenantproof.engine.run import fuzz as run_fuzz
 from tenantproof.engine.run import prepare
-from tenantproof.engine.ways import Way
+from tenantproof.engine.ways import Found, Way
 from tenantproof.generation.programs import Profile
 from tenantproof.identity.signing import Signer
 from tenantproof.reports.baseline import compared, load_baseline
@@ -88,6 +89,7 @@ def check(
     via: Sequence[str] = (),
     api_url: str | None = None,
     api_key: str | None = None,
+    endpoint_base: str | None = None,
     stop: Callable[[], bool] = lambda: False,
     say: Callable[[str], None] = SILENT,
     listen: Callable[[Event], None] = lambda _event: None,
@@ -106,7 +108,8 @@ def check(
     that `tenantproof baseline` made, are marked as accepted.  *history* is a file that keeps runs in short (or a folder
     for it): the report gets the earlier ones, and is added.  *listen* is told every event of
     tenantproof.core.events at once; *via* names further ways in beside plain SQL: "rest" is PostgREST over HTTP, at
-    *api_url* with *api_key* (or `env:NAME` of either), or one that is started for the run.  Once *stop* says so, the
+    *api_url* with *api_key* (or `env:NAME` of either), or one that is started for the run.  Endpoints of the
+    scenario are asked at *endpoint_base* (or `env:NAME`, or where the scenario says).  Once *stop* says so, the
     run ends with what is known, and the report says that it was `interrupted`.  *then* is called with the
     seeded database before it goes away.  Raises the errors of tenantproof.core.errors; a leak is no error, it is a
     finding of the report.
@@ -125,7 +128,7 @@ def check(
             budget=budget,
             patches=files,
             suite=suite,
-            ways=ways,
+            ways=(*ways, *_endpoint_ways(declared, endpoint_base)),
             stop=stop,
         ),
         patches=patches,
@@ -374,6 +377,20 @@ def _ways(via: Sequence[str], api_url: str | None, api_key: str | None) -> tuple
 
     url = checked(dsn_of(api_url, "--api")) if api_url is not None else None
     return (rest_way(Api(url=url, key=dsn_of(api_key, "--api-key") if api_key is not None else None)),)
+
+
+def _endpoint_ways(scenario: Scenario, base: str | None) -> tuple[Way, ...]:
+    """The way to the scenario's endpoints, where there are any."""
+    if not scenario.endpoints and base is None:
+        return ()
+    if importlib.util.find_spec("httpx") is None:
+        if base is not None:
+            raise MissingExtra("asking endpoints", "rest")
+        gap = Gap(object="endpoints", reason="not asked: speaking HTTP needs pip install 'tenantproof[rest]'")
+        return (Way("asking endpoints", "no endpoints", lambda _standing: Found(gaps=(gap,))),)
+    from tenantproof.engine.endpoints.run import endpoint_ways
+
+    return endpoint_ways(scenario, base)
 
 
 def _budget(attempts: int, seed: int, profile: Profile | str, examples: str | PathLike[str] | None) -> Budget:

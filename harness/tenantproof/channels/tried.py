@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tenantproof.channels.endpoints.catalogue import ENDPOINT_CHANNELS
 from tenantproof.channels.rest.catalogue import REST_CHANNELS
 from tenantproof.core.report import Report
 
@@ -10,6 +11,9 @@ SEARCHED = frozenset({"INTERFERENCE", "SIDE-EFFECT", "SEQ-GAP", "MEMBER-LIFE"})
 
 _REST = "rest"
 """The phase of a run that asked over HTTP."""
+
+_ENDPOINTS = "endpoints"
+"""The phase of a run that asked the application's endpoints."""
 
 
 def was_tried(channel: str, report: Report) -> bool:
@@ -21,6 +25,8 @@ def was_tried(channel: str, report: Report) -> bool:
         return False
     if channel in REST_CHANNELS:
         return _REST in report.timing.phases
+    if channel in ENDPOINT_CHANNELS:
+        return _ENDPOINTS in report.timing.phases
     searched = report.search is not None and report.search.attempts > 0
     if channel in SEARCHED:
         return searched

@@ -130,6 +130,13 @@ def via_options(command: Command) -> Command:
     return _via(_api(_api_key(command)))
 
 
+endpoint_base_option = click.option(
+    "--endpoint-base",
+    metavar="URL",
+    help="Where the application behind the scenario's endpoints is, or env:NAME: what {base} stands for.",
+)
+
+
 def examples_option(words: str, default: Path | None = None) -> Callable[[Command], Command]:
     """`--examples`, whose default and use differ from verb to verb."""
     return click.option(

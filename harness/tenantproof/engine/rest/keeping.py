@@ -57,8 +57,7 @@ class Keeper:
 
     def restore(self) -> frozenset[QName]:
         """Put back what was written since; returns the tables that were."""
-        now = self._look()
-        written = [number for number in self._tables if now.get(number) != self._versions.get(number)]
+        written = self._written()
         if not written:
             return frozenset()
         with self._connection.transaction():
@@ -67,6 +66,14 @@ class Keeper:
                 self._put_back(*self._tables[number], self._content[number])
         self._versions = self._look()
         return frozenset(self._tables[number][0] for number in written)
+
+    def written(self) -> frozenset[QName]:
+        """The tables that were written since they were last put back."""
+        return frozenset(self._tables[number][0] for number in self._written())
+
+    def _written(self) -> list[int]:
+        now = self._look()
+        return [number for number in self._tables if now.get(number) != self._versions.get(number)]
 
     def _look(self) -> Mapping[int, str]:
         return {row[0]: row[1] for row in self._connection.execute(self._query)} if self._tables else {}
