@@ -23,6 +23,7 @@ from tenantproof.testing.verdicts import (
     Skipped,
     Verdict,
     judge_cell,
+    judge_endpoint,
     judge_findings,
     judge_rest,
     judge_search,
@@ -64,6 +65,8 @@ class ScenarioFile(pytest.Module):
             yield Group.of(self, relation, tests)
         yield Group.of(self, "channels", _channels(found))
         yield Group.of(self, "properties", _properties(found))
+        if found.endpoints:
+            yield Group.of(self, "endpoints", _endpoints(found))
         yield Group.of(self, "coverage", _coverage(found))
 
 
@@ -165,6 +168,15 @@ def _channels(found: Outline) -> Iterator[tuple[str, Judge]]:
 def _properties(found: Outline) -> Iterator[tuple[str, Judge]]:
     for name, channels in PROPERTIES.items():
         yield name, _of_channels(found.path, channels)
+
+
+def _endpoints(found: Outline) -> Iterator[tuple[str, Judge]]:
+    for name in found.endpoints:
+        yield name, _endpoint(found.path, name)
+
+
+def _endpoint(path: Path, name: str) -> Judge:
+    return lambda results: judge_endpoint(results, path, name)
 
 
 def _of_channels(path: Path, channels: tuple[str, ...]) -> Judge:

@@ -25,7 +25,7 @@ from tenantproof.engine.endpoints.marks import Marks
 from tenantproof.engine.endpoints.rows import Rows
 from tenantproof.engine.endpoints.sightings import Haul, called
 from tenantproof.engine.endpoints.visit import NO_CONTROL, Visit
-from tenantproof.engine.endpoints.worlds import compare_worlds
+from tenantproof.engine.endpoints.worlds import World2, compare_worlds
 from tenantproof.engine.endpoints.writing import Watched, WritingVisit
 from tenantproof.engine.rest.keeping import Keeper
 from tenantproof.engine.ways import Found, Standing, Way
@@ -179,7 +179,16 @@ def _visit(
     plan = asker.plan
     people, tenants = plan.manifest.personas, [tenant.name for tenant in plan.scenario.tenants]
     if endpoint.reads:
-        return Visit(client, asker, marks, endpoint, people, tenants, haul)
+        return Visit(
+            client,
+            asker,
+            marks,
+            endpoint,
+            people,
+            tenants,
+            haul,
+            without_others=World2(plan, keeper) if keeper is not None else None,
+        )
     if keeper is None or not ours:
         return None
     return WritingVisit(Watched(client, plan, keeper), asker, marks, endpoint, people, tenants, haul)

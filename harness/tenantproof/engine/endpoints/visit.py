@@ -8,6 +8,7 @@ any member of the tenant has asked; a leak then needs no cache.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -58,6 +59,8 @@ class Visit:
     controls: dict[str, Answered] = field(default_factory=dict)
     asked: list[Answered] = field(default_factory=list)
     """Everything that was asked before caches were tried, in order."""
+    without_others: Callable[[Persona], AbstractContextManager[None]] | None = None
+    """The world without the rows of others, for a block; None where the database is not ours."""
     _public: tuple[str, ...] = ()
     _trouble: int = 0
     _missing: dict[str, list[str]] = field(default_factory=dict)
@@ -147,13 +150,18 @@ class Visit:
         if before is None:
             self._tell("ENDPOINT-READ", trial, reply, tenant, mark)
             return
-        same = bool(reply.body) and reply.body == before.reply.body and not self.marks.own(trial.persona, reply)
-        same = same and not self.haul.leaks(self.endpoint, "ENDPOINT-READ")  # then what is the same is everybody's
         unseen = replace(trial, ask=_unseen(trial.ask))
-        if same or tenant not in self.marks.foreign(trial, self._ask(unseen), self._public):
+        if tenant not in self.marks.foreign(trial, self._ask(unseen), self._public) or self._is_kept(trial, tenant):
             self._tell("ENDPOINT-CACHE", trial, reply, tenant, mark, before=before.trial)
         else:
             self._tell("ENDPOINT-READ", trial, reply, tenant, mark)
+
+    def _is_kept(self, trial: Trial, tenant: str) -> bool:
+        """Whether the answer still holds what the database no longer does."""
+        if self.without_others is None or self.haul.leaks(self.endpoint, "ENDPOINT-READ"):
+            return False
+        with self.without_others(trial.persona):
+            return tenant in self.marks.foreign(trial, self._ask(trial), self._public)
 
     # What was learned
 

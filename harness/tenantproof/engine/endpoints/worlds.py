@@ -8,6 +8,7 @@ told, both worlds are asked once more.  What a cache of the application keeps lo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -41,14 +42,30 @@ class _Asked:
     unsteady: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class World2:
+    """The world without the rows of others that a persona may not see."""
+
+    plan: Plan
+    keeper: Keeper
+
+    @contextmanager
+    def __call__(self, persona: Persona) -> Iterator[None]:
+        """Delete them for a block, and put them back."""
+        self.keeper.run((TRIGGERS_OFF, *_removals(self.plan, persona)))
+        try:
+            yield
+        finally:
+            self.keeper.restore()
+
+
 def compare_worlds(client: Client, plan: Plan, keeper: Keeper, visits: Sequence[Visit], haul: Haul) -> None:
     """Ask what was answered once more in a world without the rows of others."""
     suspects = [visit for visit in visits if not haul.leaks(visit.endpoint)]
     for persona in _askers(plan, suspects):
         asked = [_twice(client, one) for visit in suspects for one in _answers_to(visit, persona)]
-        removals = list(_without_others(plan, persona))
-        if asked and removals:
-            _compare(client, keeper, asked, removals, haul)
+        if asked and any(_removals(plan, persona)):
+            _compare(client, World2(plan, keeper), asked, haul)
 
 
 def _askers(plan: Plan, visits: Sequence[Visit]) -> list[Persona]:
@@ -74,27 +91,23 @@ def _twice(client: Client, one: Answered) -> _Asked:
     return _Asked(one.trial, first, _differing(first, second))
 
 
-def _compare(client: Client, keeper: Keeper, asked: Sequence[_Asked], removals: Sequence[str], haul: Haul) -> None:
-    found = _changed(client, keeper, asked, removals)
+def _compare(client: Client, world_2: World2, asked: Sequence[_Asked], haul: Haul) -> None:
+    found = _changed(client, world_2, asked)
     again = [one for one, _, _ in found if not _told(one, _parts(client.ask(one.trial.ask)))]
-    for one, parts, differing in _changed(client, keeper, again, removals):
+    for one, parts, differing in _changed(client, world_2, again):
         if not _told(one, _parts(client.ask(one.trial.ask))):
             haul.sightings.append(_sighting(one, parts, differing))
 
 
-def _changed(
-    client: Client, keeper: Keeper, asked: Sequence[_Asked], removals: Sequence[str]
-) -> list[tuple[_Asked, Parts, frozenset[str]]]:
-    """What differs in the world without the rows of others; they are put back."""
+def _changed(client: Client, world_2: World2, asked: Sequence[_Asked]) -> list[tuple[_Asked, Parts, frozenset[str]]]:
+    """What differs in the world without the rows of others."""
     found: list[tuple[_Asked, Parts, frozenset[str]]] = []
-    keeper.run((TRIGGERS_OFF, *removals))
-    try:
-        for one in asked:
-            parts = _parts(client.ask(one.trial.ask))
-            if told := _told(one, parts):
-                found.append((one, parts, told))
-    finally:
-        keeper.restore()
+    if asked:
+        with world_2(asked[0].trial.persona):
+            for one in asked:
+                parts = _parts(client.ask(one.trial.ask))
+                if told := _told(one, parts):
+                    found.append((one, parts, told))
     return found
 
 
@@ -154,7 +167,7 @@ def _leaves(content: object, path: str) -> Iterator[tuple[str, str]]:
             yield name, str(part)
 
 
-def _without_others(plan: Plan, persona: Persona) -> Iterator[str]:
+def _removals(plan: Plan, persona: Persona) -> Iterator[str]:
     """Statements that delete the rows of other tenants that the persona may not see.
 
     Tenants and memberships stay: what follows from them (403 or 404) tells nothing new to who knows their ids.
