@@ -452,6 +452,10 @@ def _target(
 ) -> Target:
     if not isinstance(target, str):
         return target
+    if target.startswith("docker:"):
+        from tenantproof.targets.container import PREFIX, ContainerTarget
+
+        return ContainerTarget(target.removeprefix(PREFIX), scenario.database, patches=patches, keep=keep, say=say)
     require_embedded(target)
     return EmbeddedTarget(scenario.database, patches=patches, keep=keep, say=say)
 

@@ -51,7 +51,7 @@ from tenantproof.cli.options import (
     "--target",
     default="embedded",
     show_default=True,
-    help="Where the database lives: embedded.  A DSN or env:NAME is reached, and refused so far.",
+    help="Where the database lives: embedded, or docker:IMAGE.  A DSN or env:NAME is reached, and refused so far.",
 )
 @via_options
 @endpoint_base_option
