@@ -58,7 +58,7 @@ from tenantproof.scenario.undecided import require_decided
 from tenantproof.targets.choice import EMBEDDED, require_embedded
 from tenantproof.targets.embedded import EmbeddedTarget
 
-VIAS = ("rest",)
+VIAS = ("rest", "replica")
 """Ways in beside plain SQL."""
 
 DEFAULT_ATTEMPTS = 2000
@@ -107,8 +107,9 @@ def check(
     written as pgTAP.  Without *accept* the scenario's `accept` counts for nothing.  The findings in *baseline*, a file
     that `tenantproof baseline` made, are marked as accepted.  *history* is a file that keeps runs in short (or a folder
     for it): the report gets the earlier ones, and is added.  *listen* is told every event of
-    tenantproof.core.events at once; *via* names further ways in beside plain SQL: "rest" is PostgREST over HTTP, at
-    *api_url* with *api_key* (or `env:NAME` of either), or one that is started for the run.  Endpoints of the
+    tenantproof.core.events at once; *via* names further ways in beside plain SQL: "replica" is a hot
+    standby, "rest" PostgREST over HTTP, at *api_url* with *api_key* (or `env:NAME` of either), or one that is started
+    for the run.  Endpoints of the
     scenario are asked at *endpoint_base* (or `env:NAME`, or where the scenario says).  Once *stop* says so, the
     run ends with what is known, and the report says that it was `interrupted`.  *then* is called with the
     seeded database before it goes away.  Raises the errors of tenantproof.core.errors; a leak is no error, it is a
@@ -367,16 +368,25 @@ def _ways(via: Sequence[str], api_url: str | None, api_key: str | None) -> tuple
     for name in via:
         if name not in VIAS:
             raise UsageError(f"via {name}: {did_you_mean(name, VIAS)}")
+    beside = _replica(via)
     if "rest" not in via:
         if api_url is not None or api_key is not None:
             raise UsageError("--api and --api-key say where PostgREST is: give --via rest, too")
-        return ()
+        return beside
     from tenantproof.engine.rest.run import Api, rest_way
     from tenantproof.targets.reach import dsn_of
     from tenantproof.targets.rest.client import checked
 
     url = checked(dsn_of(api_url, "--api")) if api_url is not None else None
-    return (rest_way(Api(url=url, key=dsn_of(api_key, "--api-key") if api_key is not None else None)),)
+    return (rest_way(Api(url=url, key=dsn_of(api_key, "--api-key") if api_key is not None else None)), *beside)
+
+
+def _replica(via: Sequence[str]) -> tuple[Way, ...]:
+    if "replica" not in via:
+        return ()
+    from tenantproof.engine.replica.run import replica_way
+
+    return (replica_way(),)
 
 
 def _endpoint_ways(scenario: Scenario, base: str | None) -> tuple[Way, ...]:

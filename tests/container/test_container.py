@@ -127,6 +127,7 @@ def test_no_engine_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TargetError, match=r"no Docker engine answers at unix:///no/such/docker\.sock") as refused:
         tenantproof.check(SAAS, target="docker:postgres:17")
     assert refused.value.exit_code == 3
+    del refused
     gc.collect()  # the library docker leaves a socket open that could not connect
 
 

@@ -15,6 +15,7 @@ from tests.unit import sample_reports as samples
 
 from tenantproof.channels.endpoints.catalogue import ENDPOINT_CHANNELS
 from tenantproof.channels.registry import CHANNELS
+from tenantproof.channels.replica.catalogue import REPLICA_CHANNELS
 from tenantproof.channels.rest.catalogue import REST_CHANNELS
 from tenantproof.channels.tried import SEARCHED, was_tried
 from tenantproof.core.errors import ScenarioError, UsageError
@@ -108,11 +109,14 @@ def test_entries_for_what_is_not_there_are_named_if_it_was_looked_for() -> None:
 
 
 def test_every_kind_of_finding_belongs_to_a_part_of_a_run() -> None:
-    assert set(rules()) == {*CHANNELS, *SEARCHED, *REST_CHANNELS, *ENDPOINT_CHANNELS, "OVER-BLOCKED"}
+    assert set(rules()) == {*CHANNELS, *SEARCHED, *REST_CHANNELS, *ENDPOINT_CHANNELS, *REPLICA_CHANNELS, "OVER-BLOCKED"}
     over_http = report(timing=Timing(phases={"rest": 1.0}))
     for channel in REST_CHANNELS:
         assert was_tried(channel, over_http)
         assert not was_tried(channel, report())
+    for channel in REPLICA_CHANNELS:
+        assert was_tried(channel, report(timing=Timing(phases={"replica": 1.0})))
+        assert not was_tried(channel, over_http)
     for channel in ENDPOINT_CHANNELS:
         assert was_tried(channel, report(timing=Timing(phases={"endpoints": 1.0})))
         assert not was_tried(channel, over_http)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tenantproof.channels.endpoints.catalogue import ENDPOINT_CHANNELS
+from tenantproof.channels.replica.catalogue import REPLICA_CHANNELS
 from tenantproof.channels.rest.catalogue import REST_CHANNELS
 from tenantproof.core.report import Report
 
@@ -11,6 +12,9 @@ SEARCHED = frozenset({"INTERFERENCE", "SIDE-EFFECT", "SEQ-GAP", "MEMBER-LIFE"})
 
 _REST = "rest"
 """The phase of a run that asked over HTTP."""
+
+_REPLICA = "replica"
+"""The phase of a run that asked a standby."""
 
 _ENDPOINTS = "endpoints"
 """The phase of a run that asked the application's endpoints."""
@@ -25,6 +29,8 @@ def was_tried(channel: str, report: Report) -> bool:
         return False
     if channel in REST_CHANNELS:
         return _REST in report.timing.phases
+    if channel in REPLICA_CHANNELS:
+        return _REPLICA in report.timing.phases
     if channel in ENDPOINT_CHANNELS:
         return _ENDPOINTS in report.timing.phases
     searched = report.search is not None and report.search.attempts > 0

@@ -112,8 +112,9 @@ def signing_options(command: Command) -> Command:
 _via = click.option(
     "--via",
     multiple=True,
-    type=click.Choice(["rest"]),
-    help="A further way in, beside plain SQL: rest is PostgREST over HTTP (--api, or one started for the run).",
+    type=click.Choice(["rest", "replica"]),
+    help="A further way in, beside plain SQL: rest is PostgREST over HTTP (--api, or one started for the run), "
+    "replica a hot standby.",
 )
 
 _api = click.option(

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import tenantproof.channels.matrix  # noqa: F401  (importing it fills the catalogue)
 from tenantproof.channels.endpoints.catalogue import ENDPOINT_CHANNELS
 from tenantproof.channels.registry import CHANNELS, Channel
+from tenantproof.channels.replica.catalogue import REPLICA_CHANNELS
 from tenantproof.channels.rest.catalogue import REST_CHANNELS, RestChannel
 from tenantproof.core.finding import Finding, Severity
 
@@ -79,7 +80,7 @@ _BEYOND_THE_MATRIX = (
 def rules() -> Mapping[str, Rule]:
     """Every rule by its id, those of the catalogue of channels first."""
     known = [*map(_of_channel, CHANNELS.values()), *_BEYOND_THE_MATRIX, *map(_of_rest, REST_CHANNELS.values())]
-    known += map(_of_rest, ENDPOINT_CHANNELS.values())
+    known += map(_of_rest, (*ENDPOINT_CHANNELS.values(), *REPLICA_CHANNELS.values()))
     return MappingProxyType({rule.id: rule for rule in known})
 
 
