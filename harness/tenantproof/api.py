@@ -11,6 +11,7 @@ The Python interface: what the command line does, as functions.
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import os
 import secrets
@@ -45,7 +46,7 @@ from tenantproof.engine.plan import Plan
 from tenantproof.engine.run import check as run_check
 from tenantproof.engine.run import fuzz as run_fuzz
 from tenantproof.engine.run import prepare
-from tenantproof.engine.ways import Way
+from tenantproof.engine.ways import Found, Way
 from tenantproof.generation.programs import Profile
 from tenantproof.identity.signing import Signer
 from tenantproof.reports.baseline import compared, load_baseline
@@ -62,7 +63,7 @@ from tenantproof.targets.choice import EMBEDDED, settings_for, theirs
 from tenantproof.targets.embedded import EmbeddedTarget
 from tenantproof.targets.live import read_only
 
-VIAS = ("rest", "pooled")
+VIAS = ("rest", "pooled", "replica")
 """Ways in beside plain SQL."""
 
 DEFAULT_ATTEMPTS = 2000
@@ -96,6 +97,7 @@ def check(
     api_url: str | None = None,
     api_key: str | None = None,
     sign_in: str | None = None,
+    endpoint_base: str | None = None,
     stop: Callable[[], bool] = lambda: False,
     say: Callable[[str], None] = SILENT,
     listen: Callable[[Event], None] = lambda _event: None,
@@ -117,8 +119,9 @@ def check(
     for it): the report gets the earlier ones, and is added.  *listen* is told every event of
     tenantproof.core.events at once; *via* names further ways in beside plain SQL: "rest" is PostgREST over HTTP, at
     *api_url* with *api_key* (or `env:NAME` of either), or one that is started for the run; with *sign_in*, the address
-    of an Auth server, personas sign in there; "pooled" passes pooled connections from user to user.  Once *stop* says
-    so, the
+    of an Auth server, personas sign in there; "pooled" passes pooled connections from user to user; "replica" is a hot
+    standby.  Endpoints of the scenario are asked at *endpoint_base* (or `env:NAME`, or where the scenario says).
+    Once *stop* says so, the
     run ends with what is known, and the report says that it was `interrupted`.  *then* is called with the
     seeded database before it goes away.  Raises the errors of tenantproof.core.errors; a leak is no error, it is a
     finding of the report.
@@ -137,7 +140,7 @@ def check(
             budget=budget,
             patches=files,
             suite=suite,
-            ways=ways,
+            ways=(*ways, *_endpoint_ways(declared, endpoint_base)),
             stop=stop,
         ),
         patches=patches,
@@ -419,10 +422,11 @@ def _ways(via: Sequence[str], api_url: str | None, api_key: str | None, sign_in:
     for name in via:
         if name not in VIAS:
             raise UsageError(f"via {name}: {did_you_mean(name, VIAS)}")
+    beside = (*_pooled_ways(via), *_replica(via))
     if "rest" not in via:
         if any(given is not None for given in (api_url, api_key, sign_in)):
             raise UsageError("--api, --api-key and --sign-in are about PostgREST: give --via rest, too")
-        return _pooled_ways(via)
+        return beside
     try:
         import httpx  # noqa: F401  # asked for before the run, so that its absence is one sentence
     except ImportError:
@@ -434,7 +438,7 @@ def _ways(via: Sequence[str], api_url: str | None, api_key: str | None, sign_in:
     url = checked(dsn_of(api_url, "--api")) if api_url is not None else None
     auth = checked(dsn_of(sign_in, "--sign-in"), "--sign-in", "auth") if sign_in is not None else None
     rest = rest_way(Api(url=url, key=dsn_of(api_key, "--api-key") if api_key is not None else None, auth=auth))
-    return (rest, *_pooled_ways(via))
+    return (rest, *beside)
 
 
 def _pooled_ways(via: Sequence[str]) -> tuple[Way, ...]:
@@ -443,6 +447,28 @@ def _pooled_ways(via: Sequence[str]) -> tuple[Way, ...]:
     from tenantproof.engine.pooled.run import pooled_way
 
     return (pooled_way(),)
+
+
+def _replica(via: Sequence[str]) -> tuple[Way, ...]:
+    if "replica" not in via:
+        return ()
+    from tenantproof.engine.replica.run import replica_way
+
+    return (replica_way(),)
+
+
+def _endpoint_ways(scenario: Scenario, base: str | None) -> tuple[Way, ...]:
+    """The way to the scenario's endpoints, where there are any."""
+    if not scenario.endpoints and base is None:
+        return ()
+    if importlib.util.find_spec("httpx") is None:
+        if base is not None:
+            raise MissingExtra("asking endpoints", "rest")
+        gap = Gap(object="endpoints", reason="not asked: speaking HTTP needs pip install 'tenantproof[rest]'")
+        return (Way("asking endpoints", "no endpoints", lambda _standing: Found(gaps=(gap,))),)
+    from tenantproof.engine.endpoints.run import endpoint_ways
+
+    return endpoint_ways(scenario, base)
 
 
 def _budget(attempts: int, seed: int, profile: Profile | str, examples: str | PathLike[str] | None) -> Budget:
@@ -555,6 +581,10 @@ def _target(
 ) -> Target:
     if not isinstance(target, str):
         return target
+    if target.startswith("docker:"):
+        from tenantproof.targets.container import PREFIX, ContainerTarget
+
+        return ContainerTarget(target.removeprefix(PREFIX), scenario.database, patches=patches, keep=keep, say=say)
     if target == EMBEDDED:
         if writes not in (None, Writes.SEED):
             raise UsageError(f"--writes {writes}: this is for a --target that is somebody's; the embedded one is ours")

@@ -13,10 +13,8 @@ from pathlib import Path
 import pytest
 from tests.unit import sample_reports as samples
 
-from tenantproof.channels.pooled.catalogue import POOLED_CHANNELS
+from tenantproof.channels.further import BY_PHASE, FURTHER
 from tenantproof.channels.registry import CHANNELS
-from tenantproof.channels.rest.catalogue import REST_CHANNELS
-from tenantproof.channels.services.catalogue import SERVICE_CHANNELS
 from tenantproof.channels.tried import SEARCHED, was_tried
 from tenantproof.core.errors import ScenarioError, UsageError
 from tenantproof.core.finding import Finding
@@ -109,16 +107,11 @@ def test_entries_for_what_is_not_there_are_named_if_it_was_looked_for() -> None:
 
 
 def test_every_kind_of_finding_belongs_to_a_part_of_a_run() -> None:
-    further = {*REST_CHANNELS, *SERVICE_CHANNELS, *POOLED_CHANNELS}
-    assert set(rules()) == {*CHANNELS, *SEARCHED, *further, "OVER-BLOCKED"}
-    over_http = report(timing=Timing(phases={"rest": 1.0}))
-    for channel in REST_CHANNELS:
-        assert was_tried(channel, over_http)
-        assert not was_tried(channel, report())
-    over_pools = report(timing=Timing(phases={"pooled": 1.0}))
-    for channel in POOLED_CHANNELS:
-        assert was_tried(channel, over_pools)
-        assert not was_tried(channel, over_http)
+    assert set(rules()) == {*CHANNELS, *SEARCHED, *FURTHER, "OVER-BLOCKED"}
+    for phase, known in BY_PHASE.items():
+        for channel in known:
+            assert was_tried(channel, report(timing=Timing(phases={phase: 1.0})))
+            assert not was_tried(channel, report())
 
 
 # --- the text of a scenario ---

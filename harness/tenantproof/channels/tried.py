@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from tenantproof.channels.pooled.catalogue import POOLED_CHANNELS
-from tenantproof.channels.rest.catalogue import REST_CHANNELS
-from tenantproof.channels.services.catalogue import SERVICE_CHANNELS
+from tenantproof.channels.further import PHASE_OF
 from tenantproof.core.report import Report
 
 SEARCHED = frozenset({"INTERFERENCE", "SIDE-EFFECT", "SEQ-GAP", "MEMBER-LIFE"})
@@ -12,15 +10,6 @@ SEARCHED = frozenset({"INTERFERENCE", "SIDE-EFFECT", "SEQ-GAP", "MEMBER-LIFE"})
 
 _READS_ONLY = "existing rows"
 """The phase of a run that only read what was there (engine.existing)."""
-
-_REST = "rest"
-"""The phase of a run that asked over HTTP."""
-
-_POOLED = "pooled"
-"""The phase of a run that passed pooled connections from user to user."""
-
-_SERVICES = "services"
-"""The phase of a run that asked as Storage, Realtime and Auth do."""
 
 
 def was_tried(channel: str, report: Report) -> bool:
@@ -30,12 +19,8 @@ def was_tried(channel: str, report: Report) -> bool:
     """
     if report.interrupted or not report.cells:
         return False
-    if channel in REST_CHANNELS:
-        return _REST in report.timing.phases
-    if channel in SERVICE_CHANNELS:
-        return _SERVICES in report.timing.phases
-    if channel in POOLED_CHANNELS:
-        return _POOLED in report.timing.phases
+    if channel in PHASE_OF:
+        return PHASE_OF[channel] in report.timing.phases
     if _READS_ONLY in report.timing.phases:
         return channel in ("READ", "OVER-BLOCKED")
     searched = report.search is not None and report.search.attempts > 0

@@ -11,6 +11,7 @@ from tenantproof.cli.options import (
     attempts_option,
     baseline_option,
     color_option,
+    endpoint_base_option,
     examples_option,
     exit_zero_option,
     fail_on_option,
@@ -48,6 +49,7 @@ from tenantproof.cli.options import (
 )
 @target_options
 @via_options
+@endpoint_base_option
 @signing_options
 @click.option("--keep", is_flag=True, help="Leave the seeded database behind, and say how to reach and drop it.")
 @quiet_option
@@ -75,6 +77,7 @@ def command(
     api_url: str | None,
     api_key: str | None,
     sign_in: str | None,
+    endpoint_base: str | None,
     signing_algorithm: Literal["HS256", "ES256", "RS256"],
     signing_key: Path | None,
     keep: bool,
@@ -136,6 +139,7 @@ def command(
             api_url=api_url,
             api_key=key_of(api_key),
             sign_in=sign_in,
+            endpoint_base=endpoint_base,
             stop=lambda: interruption.asked,
             listen=listen,
             say=SILENT if quiet and not keep else narrate,

@@ -146,9 +146,9 @@ def signing_options(command: Command) -> Command:
 _via = click.option(
     "--via",
     multiple=True,
-    type=click.Choice(["rest", "pooled"]),
+    type=click.Choice(["rest", "pooled", "replica"]),
     help="A further way in, beside plain SQL: rest is PostgREST over HTTP (--api, or one started for the run), pooled"
-    " passes a pooled connection from user to user.",
+    " passes a pooled connection from user to user, replica is a hot standby.",
 )
 
 _api = click.option(
@@ -170,6 +170,13 @@ _sign_in = click.option(
 def via_options(command: Command) -> Command:
     """`--via`, `--api`, `--api-key` and `--sign-in`."""
     return _via(_api(_api_key(_sign_in(command))))
+
+
+endpoint_base_option = click.option(
+    "--endpoint-base",
+    metavar="URL",
+    help="Where the application behind the scenario's endpoints is, or env:NAME: what {base} stands for.",
+)
 
 
 def examples_option(words: str, default: Path | None = None) -> Callable[[Command], Command]:

@@ -188,13 +188,60 @@ class Acceptance:
     place: Place | None = None
 
 
+class Carrier(enum.StrEnum):
+    """How a request to an endpoint carries the persona's token."""
+
+    BEARER = "bearer"
+    HEADER = "header"
+    COOKIE = "cookie"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """An HTTP endpoint whose answers must not hold another tenant's canary."""
+    """An HTTP endpoint whose answers must not hold another tenant's canary.
+
+    `url`, `headers` and `body` are templates; a body that is no text is sent as JSON.  `row_columns` are the
+    columns that placeholders {row.TABLE.COLUMN} mean, by the placeholder's name.  `carrier_name` names the header
+    or the cookie.
+    """
 
     name: str
     method: str
     url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: object = None
+    row_columns: Mapping[str, tuple[QName, str]] = field(default_factory=dict)
+    carrier: Carrier = Carrier.BEARER
+    carrier_name: str = ""
+    public: bool = False
+    """Whether anybody may see what a client without a token is answered."""
+    cache: bool = True
+    """Whether to ask one after the other what a cache might mix up."""
+    safe: bool = False
+    """Whether requests change nothing, whatever the method says."""
+    place: Place | None = None
+
+    @property
+    def reads(self) -> bool:
+        """Whether its requests change nothing."""
+        return self.safe or self.method in ("GET", "HEAD")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointsApp:
+    """Where the application behind the endpoints is: at `base`, or started by `command` for the run.
+
+    `base` is a URL or env:NAME; `env` are templates; `ready` is asked until it answers; `login` is the role that the
+    application connects to the database as (None: that of the session).
+    """
+
+    base: str | None = None
+    command: str | None = None
+    ready: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    login: str | None = None
+    place: Place | None = None
 
 
 class PoolKind(enum.StrEnum):
@@ -286,6 +333,7 @@ class Scenario:
     fills: tuple[Fill, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
+    endpoints_app: EndpointsApp | None = None
     accepted: tuple[Acceptance, ...] = ()
     undecided: tuple[str, ...] = ()
     """Dotted paths of what must be decided before anything can be checked: `membership`, `session.role`."""

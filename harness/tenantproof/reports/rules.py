@@ -8,10 +8,9 @@ from functools import cache
 from types import MappingProxyType
 
 import tenantproof.channels.matrix  # noqa: F401  (importing it fills the catalogue)
-from tenantproof.channels.pooled.catalogue import POOLED_CHANNELS, PooledChannel
+from tenantproof.channels.further import FURTHER
+from tenantproof.channels.kinds import Kind
 from tenantproof.channels.registry import CHANNELS, Channel
-from tenantproof.channels.rest.catalogue import REST_CHANNELS, RestChannel
-from tenantproof.channels.services.catalogue import SERVICE_CHANNELS, ServiceChannel
 from tenantproof.core.finding import Finding, Severity
 
 
@@ -79,8 +78,7 @@ _BEYOND_THE_MATRIX = (
 @cache
 def rules() -> Mapping[str, Rule]:
     """Every rule by its id, those of the catalogue of channels first."""
-    known = [*map(_of_channel, CHANNELS.values()), *_BEYOND_THE_MATRIX, *map(_of_rest, REST_CHANNELS.values())]
-    known += map(_of_rest, (*SERVICE_CHANNELS.values(), *POOLED_CHANNELS.values()))
+    known = [*map(_of_channel, CHANNELS.values()), *_BEYOND_THE_MATRIX, *map(_of_kind, FURTHER.values())]
     return MappingProxyType({rule.id: rule for rule in known})
 
 
@@ -107,12 +105,12 @@ def _of_channel(channel: Channel) -> Rule:
     )
 
 
-def _of_rest(channel: RestChannel | ServiceChannel | PooledChannel) -> Rule:
+def _of_kind(kind: Kind) -> Rule:
     return Rule(
-        id=channel.id,
-        title=channel.title.format(object="a table"),
-        explanation=channel.explanation,
-        fix=channel.fix,
-        cwes=(channel.cwe,),
-        severity=channel.severity,
+        id=kind.id,
+        title=kind.general_title,
+        explanation=kind.explanation,
+        fix=kind.fix,
+        cwes=(kind.cwe,),
+        severity=kind.severity,
     )

@@ -29,6 +29,7 @@ def check_against_catalog(scenario: Scenario, catalog: Catalog) -> tuple[Problem
     for name, tenancy in scenario.tables.items():
         check.tenancy(name, tenancy)
     check.expectations()
+    check.endpoints()
     return tuple(sorted(check.problems, key=lambda problem: (problem.line, problem.column)))
 
 
@@ -105,6 +106,19 @@ class _Check:
             # A table that `tables:` declares was complained about there.
             if name not in self.scenario.tables:
                 self._relation(name, place)
+
+    def endpoints(self) -> None:
+        """Tables and columns of {row.TABLE.COLUMN}, and the role that the application connects as."""
+        for endpoint in self.scenario.endpoints:
+            for name, column in endpoint.row_columns.values():
+                relation = self._relation(name, endpoint.place)
+                if relation is not None:
+                    self._column(relation, column, endpoint.place)
+        app = self.scenario.endpoints_app
+        if app is not None and app.login and self.catalog.roles and app.login not in self.catalog.roles:
+            message = f"no role {shown(app.login)} in the database (endpoints_app.login)"
+            place = self._place("endpoints_app.login", "endpoints_app", "database.platform")
+            self._complain(place, "unknown-database-role", message, suggest(app.login, self.catalog.roles))
 
     def _relation(self, name: QName, place: Place | None) -> Relation | None:
         relation = self.catalog.relations.get(name)

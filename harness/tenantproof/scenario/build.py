@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 
 from tenantproof.core import model
 from tenantproof.core.model import Place, QName
-from tenantproof.scenario import expectations, migrations, models, pooled, tables, templates
+from tenantproof.scenario import endpoints, expectations, migrations, models, pooled, tables, templates
 from tenantproof.scenario.ledger import Ledger
 from tenantproof.scenario.positions import Path, dotted, shown
 from tenantproof.scenario.suggestions import suggest
@@ -21,7 +21,10 @@ RESERVED = frozenset({"anon", "outsider", "dual", "*", "where"})
 """Names of built-in personas, and words with a meaning under `expect:`."""
 
 SYSTEM_SCHEMA = re.compile(r"pg_.*|information_schema")
-PLACED = frozenset({"database", "session", "tenants", "roles", "membership", "tables", "fill", "expect", "accept"})
+PLACED = frozenset({"database", "session", "tenants", "roles", "membership", "tables", "fill", "expect", "accept"}) | {
+    "endpoints",
+    "endpoints_app",
+}
 """Sections whose places later checks ask for."""
 
 
@@ -53,7 +56,8 @@ def build(ledger: Ledger, file: models.File, path: FilePath) -> model.Scenario:
         tables=declared,
         fills=_fills(ledger, file, roles, namer, elsewhere),
         expectations=tuple(_expectations(ledger, file, roles, declared, expected)),
-        endpoints=_endpoints(ledger, file),
+        endpoints=endpoints.endpoints(ledger, namer, file),
+        endpoints_app=endpoints.app(ledger, file),
         accepted=_accepted(ledger, file),
         undecided=tuple(_undecided(file)),
         places=_places(
@@ -210,13 +214,6 @@ def _expectations(
     for key, entry in (file.expect or {}).items():
         if key == "*" or key in names:
             yield from flattener.flatten(names.get(key), ("expect", key), entry)
-
-
-def _endpoints(ledger: Ledger, file: models.File) -> tuple[model.Endpoint, ...]:
-    entries = file.endpoints or []
-    ledger.unique(((("endpoints", i, "name"), entry.name) for i, entry in enumerate(entries)), "the endpoint")
-    ledger.templates(((("endpoints", i, "url"), entry.url) for i, entry in enumerate(entries)), templates.ENDPOINT)
-    return tuple(model.Endpoint(name=entry.name, method=entry.method, url=entry.url) for entry in entries)
 
 
 def _accepted(ledger: Ledger, file: models.File) -> tuple[model.Acceptance, ...]:

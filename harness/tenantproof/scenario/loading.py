@@ -16,7 +16,7 @@ from tenantproof.scenario.models import File
 from tenantproof.scenario.parsing import parse
 from tenantproof.scenario.positions import Document, Path
 
-LEAVES = frozenset({"tables", "expect", "endpoints", "accept"})
+LEAVES = frozenset({"tables", "expect", "endpoints", "endpoints_app", "accept"})
 """Sections nothing else is built on: a mistake in them does not stop the checks of the rest."""
 
 

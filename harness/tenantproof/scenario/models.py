@@ -371,6 +371,13 @@ Entry = Annotated[
 ]
 
 
+class Carried(Strict):
+    """The token in a header or in a cookie of this name."""
+
+    header: Text | None = Field(default=None, description="The header that holds the token, and nothing else.")
+    cookie: Text | None = Field(default=None, description="The cookie that holds the token.")
+
+
 class Endpoint(Strict):
     """An HTTP endpoint whose answers must not hold another tenant's canary."""
 
@@ -380,7 +387,65 @@ class Endpoint(Strict):
     )
     url: Annotated[Text, AfterValidator(_url)] = Field(
         description="The URL, as a template."
-        " Placeholders: {base} {tenant.id} {tenant.name} {user.id} {user.email} {role}."
+        " Placeholders: {base} {tenant.id} {tenant.name} {user.id} {user.email} {role} {row.TABLE.COLUMN}."
+    )
+    headers: dict[Text, Scalar] | None = Field(default=None, description="Headers, as templates; as url.")
+    body: (
+        Annotated[
+            Annotated[Text, Tag("«text»")]
+            | Annotated[dict[str, Any], Tag("«mapping»")]
+            | Annotated[list[Any], Tag("«list»")],
+            either("text, or a mapping or list that is sent as JSON"),
+        ]
+        | None
+    ) = Field(default=None, description="What is sent, as a template: text, or a mapping or list that is sent as JSON.")
+    auth: Annotated[
+        Annotated[Literal["bearer", "none"], Tag("«text»")] | Annotated[Carried, Tag("«mapping»")],
+        either("bearer, none, {header: NAME} or {cookie: NAME}"),
+    ] = Field(
+        default="bearer",
+        description="How the persona's token is sent: bearer (Authorization: Bearer), {header: NAME}, {cookie: NAME},"
+        " or none.",
+    )
+    expect: Literal["members", "public"] = Field(
+        default="members",
+        description="members: only members of a tenant may see its rows. public: what a client without a token is"
+        " answered is for everybody.",
+    )
+    cache: bool = Field(
+        default=True, description="Whether to ask as one tenant and then as another, for caches that mix them up."
+    )
+    safe: bool = Field(
+        default=False,
+        description="Requests change nothing, whatever the method says: so they may be made where the database is not"
+        " tenantproof's own.",
+    )
+
+
+class EndpointsApp(Strict):
+    """The application behind the endpoints: where it is, or how it is started for a run."""
+
+    base: Text | None = Field(
+        default=None, description="What {base} stands for: the application's address, or env:NAME. Not with command."
+    )
+    command: Text | None = Field(
+        default=None,
+        description="The command that starts it before the seeded database, run in the scenario's folder, without a"
+        " shell. Placeholders: {port} {base}.",
+    )
+    ready: Text | None = Field(
+        default=None,
+        description="The URL that answers once it is ready; left out, the port must listen."
+        " Placeholders: {port} {base}.",
+    )
+    env: dict[Text, Scalar] | None = Field(
+        default=None,
+        description="Its environment, as templates. Placeholders: {port} {base} {database.url} {database.host}"
+        " {database.port} {database.name} {database.user} {database.password} {jwt.secret} {jwt.jwks}.",
+    )
+    login: Text | None = Field(
+        default=None,
+        description="The role that it connects to the database as. Left out: session.login, else session.role.",
     )
 
 
@@ -455,5 +520,8 @@ class File(Strict):
     )
     endpoints: list[Endpoint] | None = Field(
         default=None, description="HTTP endpoints whose answers must not hold another tenant's data."
+    )
+    endpoints_app: EndpointsApp | None = Field(
+        default=None, description="The application behind the endpoints: where it is, or how it is started."
     )
     accept: list[Acceptance] | None = Field(default=None, description="Known findings, each with a reason and a date.")

@@ -18,7 +18,22 @@ SNIPPET = PERSON | {"claims"}
 """What stands in the statements of `pooled`; claims are JSON."""
 
 ENDPOINT = PERSON | {"base"}
-"""What stands in the url of an endpoint."""
+"""What stands in the url of an endpoint, its headers and its body; {row.TABLE.COLUMN}, too."""
+
+APP = frozenset({"port", "base"})
+"""What stands in the command that starts an application, where every process could read a secret."""
+
+APP_ENVIRONMENT = APP | {
+    "database.url",
+    "database.host",
+    "database.port",
+    "database.name",
+    "database.user",
+    "database.password",
+    "jwt.secret",
+    "jwt.jwks",
+}
+"""What stands in its environment."""
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 

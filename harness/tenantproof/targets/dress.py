@@ -26,6 +26,15 @@ MIGRATOR = "postgres"
 REVISION = "1"
 """Raise it when code, not a script, changes what a prepared cluster holds."""
 
+_THERE = (
+    psycopg.errors.DuplicateObject,
+    psycopg.errors.DuplicateTable,
+    psycopg.errors.DuplicateSchema,
+    psycopg.errors.DuplicateFunction,
+    psycopg.errors.DuplicateColumn,
+    psycopg.errors.DuplicateAlias,
+)
+
 _SUPABASE = ("roles", "schemas", "extensions", "auth", "storage", "realtime", "platform")
 
 
@@ -56,6 +65,23 @@ def put_on(connection: psycopg.Connection, platform: Platform, *, auto_expose: b
     for script in scripts(platform, auto_expose=auto_expose):
         for statement in statements(script):
             connection.execute(statement.body)
+
+
+def lay_over(connection: psycopg.Connection, platform: Platform, *, auto_expose: bool) -> list[str]:
+    """Run the scripts where a part of what they make is there already, or another release lacks something.
+
+    What is there stays; what else a statement fails of is told, one line for each kind of error.
+    """
+    left: dict[str, str] = {}
+    for script in scripts(platform, auto_expose=auto_expose):
+        for statement in statements(script):
+            try:
+                connection.execute(statement.body)
+            except _THERE:
+                continue
+            except psycopg.Error as error:
+                left.setdefault(str(error.diag.message_primary or error), " ".join(statement.body.split())[:60])
+    return [f"{message} ({statement} …)" for message, statement in left.items()]
 
 
 def _script(folder: str, name: str) -> str:

@@ -15,10 +15,10 @@ from psycopg import sql
 
 from tenantproof.core.model import Platform
 from tenantproof.core.ports import Source
+from tenantproof.targets.migrating import migrate
 from tenantproof.targets.patches import cluster_state
 from tenantproof.targets.rundb import MAINTENANCE, TEMPLATE, create, drop
 from tenantproof.targets.server import Server
-from tenantproof.targets.store import migrate
 
 _GROWING = "prefix_growing"
 

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
+from typing import Protocol
 
 import psycopg
 from psycopg import sql
-
-from tenantproof.targets.server import Server
 
 TEMPLATE = "postgres"
 """The name that Supabase's migrations give their database: `alter database postgres set …`."""
@@ -24,8 +23,16 @@ TEMPLATE = "postgres"
 MAINTENANCE = "template1"
 
 
+class Connects(Protocol):
+    """A server that is ours: whoever asks gets an autocommit connection to a database, as any role."""
+
+    def connect(self, dbname: str, user: str | None = None) -> psycopg.Connection:
+        """As *user*; None: as the bootstrap superuser."""
+        ...
+
+
 @contextmanager
-def run_database(server: Server, *, keep: bool) -> Iterator[str]:
+def run_database(server: Connects, *, keep: bool) -> Iterator[str]:
     """The name of a fresh copy of the template; dropped afterwards with all its sessions, unless *keep*."""
     name = f"{'kept' if keep else 'run'}_{secrets.token_hex(6)}"
     try:
@@ -57,7 +64,7 @@ def drop(connection: psycopg.Connection, name: str) -> None:
     connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
 
-def drop_leftovers(server: Server) -> None:
+def drop_leftovers(server: Connects) -> None:
     """Drop the databases of runs that died; the caller is the server's only user."""
     with server.connect(MAINTENANCE) as connection:
         for (name,) in connection.execute(r"select datname from pg_database where datname ~ '^run_[0-9a-f]{12}$'"):

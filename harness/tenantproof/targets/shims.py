@@ -113,18 +113,24 @@ def published(root: Path, own: Own | None = None) -> Path:
         partial = folder.with_name(f"{folder.name}.{os.getpid()}")
         shutil.rmtree(partial, ignore_errors=True)
         (partial / "extension").mkdir(parents=True)
-        for name, content in _contents(own).items():
+        for name, content in contents(own).items():
             (partial / "extension" / name).write_bytes(content)
         _open_to_all(partial)
         _move(partial, folder)
     return folder
 
 
-def _contents(own: Own | None) -> dict[str, bytes]:
+def extension_of(file: str) -> str:
+    """The extension that a file of stand-ins belongs to."""
+    return re.split(r"--|\.control", file)[0]
+
+
+def contents(own: Own | None) -> dict[str, bytes]:
+    """The files of all stand-ins by name: ours, and those of a project in their place."""
     ours = {entry.name: entry.read_bytes() for entry in _ROOT.iterdir()}
     if own is None:
         return ours
-    kept = {name: content for name, content in ours.items() if re.split(r"--|\.control", name)[0] not in own.names}
+    kept = {name: content for name, content in ours.items() if extension_of(name) not in own.names}
     return {**kept, **dict(own.contents)}
 
 

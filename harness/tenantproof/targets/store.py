@@ -19,17 +19,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-from psycopg import sql
-
 from tenantproof.core.errors import TargetError
 from tenantproof.core.model import Platform
 from tenantproof.core.ports import Source
-from tenantproof.targets import dress, keeper, migrations, shims
+from tenantproof.targets import dress, keeper, shims
 from tenantproof.targets.cache import copy_tree, make_folder, remove_tree
 from tenantproof.targets.locks import Lock, exclusive, exclusive_if_free
+from tenantproof.targets.migrating import migrate
 from tenantproof.targets.programs import Programs
-from tenantproof.targets.rundb import MAINTENANCE, TEMPLATE, drop_leftovers
+from tenantproof.targets.rundb import drop_leftovers
 from tenantproof.targets.server import Server
 
 KEPT_CLUSTERS = 8
@@ -255,12 +253,6 @@ class Store:
         self.say("waiting for another run that prepares the same database")
 
 
-_OPEN, _CLOSE = (
-    sql.SQL("alter database {} with allow_connections {}").format(sql.Identifier(TEMPLATE), sql.SQL(word))
-    for word in ("true", "false")
-)
-
-
 @contextmanager
 def _started(server: Server) -> Iterator[None]:
     try:
@@ -268,30 +260,3 @@ def _started(server: Server) -> Iterator[None]:
         yield
     finally:
         server.stop()
-
-
-def migrate(server: Server, platform: Platform, sources: Iterable[Source]) -> None:
-    """Apply SQL files to the template, which afterwards nobody can connect to: only so can it be copied any time."""
-    with server.connect(MAINTENANCE) as observer:
-        observer.execute(_OPEN)
-        with (
-            _as_superuser(observer, platform),
-            server.connect(TEMPLATE, dress.MIGRATOR) as connection,
-        ):
-            migrations.apply_all(connection, sources)
-        observer.execute(_CLOSE)
-
-
-@contextmanager
-def _as_superuser(observer: psycopg.Connection, platform: Platform) -> Iterator[None]:
-    """
-    On Supabase `postgres` is no superuser, yet the platform's C extension lets it do what migrations need; here it is a
-    superuser for as long as they run.  Ownership, default privileges and grants come out the same.
-    """
-    if platform is not Platform.SUPABASE:
-        yield
-        return
-    role = sql.Identifier(dress.MIGRATOR)
-    observer.execute(sql.SQL("alter role {} superuser").format(role))
-    yield
-    observer.execute(sql.SQL("alter role {} nosuperuser").format(role))

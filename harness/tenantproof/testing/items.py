@@ -25,6 +25,7 @@ from tenantproof.testing.verdicts import (
     Skipped,
     Verdict,
     judge_cell,
+    judge_endpoint,
     judge_findings,
     judge_rest,
     judge_search,
@@ -71,6 +72,8 @@ class ScenarioFile(pytest.Module):
         yield Group.of(self, "properties", _properties(found))
         if settings.via:
             yield Group.of(self, "ways", _ways(found, settings.via))
+        if found.endpoints:
+            yield Group.of(self, "endpoints", _endpoints(found))
         yield Group.of(self, "coverage", _coverage(found))
 
 
@@ -186,6 +189,15 @@ def _ways(found: Outline, via: Iterable[str]) -> Iterator[tuple[str, Judge]]:
 
 def _of_way(path: Path, channels: tuple[str, ...], about: str) -> Judge:
     return lambda results: judge_way(results, path, channels, about)
+
+
+def _endpoints(found: Outline) -> Iterator[tuple[str, Judge]]:
+    for name in found.endpoints:
+        yield name, _endpoint(found.path, name)
+
+
+def _endpoint(path: Path, name: str) -> Judge:
+    return lambda results: judge_endpoint(results, path, name)
 
 
 def _of_channels(path: Path, channels: tuple[str, ...]) -> Judge:

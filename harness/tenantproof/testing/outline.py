@@ -48,6 +48,7 @@ class Outline:
     path: Path
     relations: dict[str, tuple[Command, ...]]
     personas: tuple[str, ...]
+    endpoints: tuple[str, ...] = ()
 
 
 def outline(path: Path) -> Outline:
@@ -62,6 +63,7 @@ def outline(path: Path) -> Outline:
         path=path,
         relations={str(name): found[name] for name in sorted(found)},
         personas=tuple(persona.name for persona in personas(scenario, DEFAULT_SEED)),
+        endpoints=tuple(endpoint.name for endpoint in scenario.endpoints),
     )
 
 

@@ -83,6 +83,23 @@ def judge_way(results: Results, path: Path, channels: Iterable[str], about: str)
     return verdict
 
 
+def judge_endpoint(results: Results, path: Path, name: str) -> Verdict:
+    """One endpoint of the scenario; skipped where it was not asked."""
+    report, here = results.report(path), f"endpoint {name}"
+    found = [finding for finding in report.findings if finding.object == here]
+    if found and all(finding.accepted for finding in found):
+        raise Skipped("accepted: " + "; ".join(finding.accepted for finding in found))
+    verdict = _fail(results, path, found)
+    open_ones = [gap for gap in report.gaps if gap.object in (here, "endpoints")]
+    unknown = [gap.reason for gap in open_ones if is_undecided(gap)]
+    if unknown and verdict is None:
+        _unknown(results, "; ".join(unknown))
+    skipped = [gap.reason for gap in open_ones if gap.reason.startswith("not asked")]
+    if skipped and verdict is None:
+        raise Skipped("; ".join(skipped))
+    return verdict or Verdict()
+
+
 def judge_rest(results: Results, path: Path, listed: Iterable[str]) -> Verdict:
     """The relations for which no test was collected."""
     report, matrix = results.report(path), results.matrix(path)

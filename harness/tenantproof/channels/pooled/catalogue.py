@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 
+from tenantproof.channels.kinds import Kind, by_id
 from tenantproof.core.finding import Severity
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PooledChannel:
-    """One kind of finding.  `severity` is the worst that it usually is; `cwe` numbers the weakness."""
-
-    id: str
-    title: str
-    explanation: str
-    fix: str
-    cwe: int
-    severity: Severity
-
 
 _LOCAL = (
     "Set it for the transaction only: SET LOCAL, or set_config(name, value, true), in the same transaction as the work."
 )
 
 _ALL = (
-    PooledChannel(
+    Kind(
         id="POOL-CLAIM",
         title="Who asked before decides what the next one on the same connection reads.",
         explanation="The application says who is asking by a setting that lives as long as the server connection. The "
@@ -36,7 +22,7 @@ _ALL = (
         cwe=488,
         severity=Severity.CRITICAL,
     ),
-    PooledChannel(
+    Kind(
         id="POOL-ROLE",
         title="The role of one user is still in force for the next one on the same connection.",
         explanation="SET ROLE without LOCAL lasts until the server connection ends. The pool hands that connection to "
@@ -46,7 +32,7 @@ _ALL = (
         cwe=488,
         severity=Severity.CRITICAL,
     ),
-    PooledChannel(
+    Kind(
         id="POOL-TEMP",
         title="A temporary table of one user is there for the next one on the same connection.",
         explanation="Temporary tables live as long as the server connection, come before other schemas in the search "
@@ -55,7 +41,7 @@ _ALL = (
         cwe=488,
         severity=Severity.HIGH,
     ),
-    PooledChannel(
+    Kind(
         id="POOL-CURSOR",
         title="A cursor that one user left open is read by the next one on the same connection.",
         explanation="A cursor WITH HOLD keeps the rows that its user saw after the transaction; policies are not asked "
@@ -64,7 +50,7 @@ _ALL = (
         cwe=488,
         severity=Severity.HIGH,
     ),
-    PooledChannel(
+    Kind(
         id="POOL-PLAN",
         title="A statement that one user prepared answers the next one with rows of the first.",
         explanation="A prepared statement keeps its plan as long as the server connection. What was computed when it "
@@ -75,7 +61,7 @@ _ALL = (
         cwe=488,
         severity=Severity.CRITICAL,
     ),
-    PooledChannel(
+    Kind(
         id="POOL-BEGIN",
         title="On a fresh connection the application's own beginning does not hold people to their tenant.",
         explanation="On a server connection that nobody has used, what the application sends to begin as a user lets "
@@ -86,7 +72,7 @@ _ALL = (
         cwe=1188,
         severity=Severity.CRITICAL,
     ),
-    PooledChannel(
+    Kind(
         id="POOL-LOCK",
         title="A lock of one user is still held for the next one on the same connection.",
         explanation="A session-level advisory lock lasts until the server connection ends or gives it back. The next "
@@ -95,7 +81,7 @@ _ALL = (
         cwe=667,
         severity=Severity.LOW,
     ),
-    PooledChannel(
+    Kind(
         id="POOL-LISTEN",
         title="The next one on the same connection hears the notifications that were meant for the one before.",
         explanation="LISTEN lasts until the server connection ends. Payloads that arrive later go to whoever has it "
@@ -104,7 +90,7 @@ _ALL = (
         cwe=488,
         severity=Severity.LOW,
     ),
-    PooledChannel(
+    Kind(
         id="POOL-STUCK",
         title="After one user the next one on the same connection cannot begin.",
         explanation="What one user leaves on the connection makes the next one's first statements fail: one tenant can "
@@ -115,4 +101,4 @@ _ALL = (
     ),
 )
 
-POOLED_CHANNELS: Mapping[str, PooledChannel] = MappingProxyType({channel.id: channel for channel in _ALL})
+POOLED_CHANNELS: Mapping[str, Kind] = by_id(_ALL)

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 
+from tenantproof.channels.kinds import Kind, by_id
 from tenantproof.core.finding import Severity
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestChannel:
-    """One kind of finding.  `severity` is the worst that it usually is; `cwe` numbers the weakness."""
-
-    id: str
-    title: str
-    explanation: str
-    fix: str
-    cwe: int
-    severity: Severity
-
-
 _ALL = (
-    RestChannel(
+    Kind(
         id="JWT-NONE",
         title="The API accepts tokens that nobody signed.",
         explanation="A token says in its own header how it is signed. A verifier that believes it, or that takes a "
@@ -31,7 +17,7 @@ _ALL = (
         cwe=347,
         severity=Severity.CRITICAL,
     ),
-    RestChannel(
+    Kind(
         id="JWT-SIGNATURE",
         title="The API accepts tokens whose signature is wrong.",
         explanation="Whoever does not compare the signature with the key reads claims that anybody can write.",
@@ -39,7 +25,7 @@ _ALL = (
         cwe=347,
         severity=Severity.CRITICAL,
     ),
-    RestChannel(
+    Kind(
         id="JWT-CONFUSION",
         title="The API takes its public key for a shared secret.",
         explanation="With an asymmetric key the verifier holds the public half. If it lets the token choose HS256, the "
@@ -48,7 +34,7 @@ _ALL = (
         cwe=347,
         severity=Severity.CRITICAL,
     ),
-    RestChannel(
+    Kind(
         id="JWT-HEADER",
         title="A token's header chooses the key that it is verified with.",
         explanation="kid, jwk, jku and x5u are the attacker's words. A verifier that opens the file, asks the database "
@@ -57,7 +43,7 @@ _ALL = (
         cwe=347,
         severity=Severity.CRITICAL,
     ),
-    RestChannel(
+    Kind(
         id="JWT-SECRET",
         title="The API's secret can be guessed or is published.",
         explanation="Examples and local defaults have secrets that anybody can read. Whoever knows the secret signs "
@@ -66,7 +52,7 @@ _ALL = (
         cwe=798,
         severity=Severity.CRITICAL,
     ),
-    RestChannel(
+    Kind(
         id="JWT-TIME",
         title="The API accepts tokens outside of their time.",
         explanation="An expired token is one that was taken away: a session that ended, a user who left.",
@@ -74,7 +60,7 @@ _ALL = (
         cwe=613,
         severity=Severity.MEDIUM,
     ),
-    RestChannel(
+    Kind(
         id="JWT-AUDIENCE",
         title="The API accepts tokens that are meant for another service.",
         explanation="Where several services verify with one key, a token for one of them opens the others unless each "
@@ -83,7 +69,7 @@ _ALL = (
         cwe=863,
         severity=Severity.LOW,
     ),
-    RestChannel(
+    Kind(
         id="JWT-ISSUER",
         title="The API does not ask who issued a token.",
         explanation="PostgREST verifies the key alone. Where two projects share a key, the users of one are users of "
@@ -92,7 +78,7 @@ _ALL = (
         cwe=863,
         severity=Severity.LOW,
     ),
-    RestChannel(
+    Kind(
         id="JWT-ROLE",
         title="A token's role claim reaches a role that no user is meant to have.",
         explanation="PostgREST becomes whatever role the claim names, if the role that it logs in as is a member of "
@@ -101,7 +87,7 @@ _ALL = (
         cwe=269,
         severity=Severity.CRITICAL,
     ),
-    RestChannel(
+    Kind(
         id="JWT-DOUBLE",
         title="Two Authorization headers are verified and believed differently.",
         explanation="A gateway verifies one of the two headers and the server behind it believes the other.",
@@ -109,7 +95,7 @@ _ALL = (
         cwe=436,
         severity=Severity.CRITICAL,
     ),
-    RestChannel(
+    Kind(
         id="API-MORE",
         title="Over HTTP more of {object} is reached than by SQL.",
         explanation="The same attempt was made with the same claims by SQL and by HTTP, and HTTP went further: the API "
@@ -119,7 +105,7 @@ _ALL = (
         cwe=863,
         severity=Severity.CRITICAL,
     ),
-    RestChannel(
+    Kind(
         id="API-EMBED",
         title="Rows of {object} are shown in another shape than the table's own.",
         explanation="Embedded in another table, counted, as CSV, by Range or returned by a write, rows come that the "
@@ -129,7 +115,7 @@ _ALL = (
         cwe=639,
         severity=Severity.CRITICAL,
     ),
-    RestChannel(
+    Kind(
         id="API-BULK",
         title="Rows for others get into {object} together with a row of one's own.",
         explanation="One by one the same rows are refused. A check that remembers its first answer for the rest of the "
@@ -138,7 +124,7 @@ _ALL = (
         cwe=639,
         severity=Severity.CRITICAL,
     ),
-    RestChannel(
+    Kind(
         id="API-RPC",
         title="The function {object} answers with content of another tenant.",
         explanation="The answer to a call over HTTP holds the mark that stands in another tenant's rows only, and that "
@@ -147,7 +133,7 @@ _ALL = (
         cwe=639,
         severity=Severity.CRITICAL,
     ),
-    RestChannel(
+    Kind(
         id="API-COUNT",
         title="Estimated counts tell how many rows of {object} others have.",
         explanation="Prefer: count=planned and count=estimated answer from the planner's statistics, which know every "
@@ -156,7 +142,7 @@ _ALL = (
         cwe=203,
         severity=Severity.LOW,
     ),
-    RestChannel(
+    Kind(
         id="API-PLAN",
         title="The API shows query plans, which count rows of others.",
         explanation="The plan media type with analyze tells how many rows a policy removed.",
@@ -164,7 +150,7 @@ _ALL = (
         cwe=203,
         severity=Severity.MEDIUM,
     ),
-    RestChannel(
+    Kind(
         id="API-ROOT",
         title="The API's description names what a role may not use.",
         explanation="The OpenAPI root lists tables and functions for which the role has no privilege.",
@@ -174,4 +160,4 @@ _ALL = (
     ),
 )
 
-REST_CHANNELS: Mapping[str, RestChannel] = MappingProxyType({channel.id: channel for channel in _ALL})
+REST_CHANNELS: Mapping[str, Kind] = by_id(_ALL)

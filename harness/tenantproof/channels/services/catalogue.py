@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 
+from tenantproof.channels.kinds import Kind, by_id
 from tenantproof.core.finding import Severity
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceChannel:
-    """One kind of finding.  `severity` is the worst that it usually is; `cwe` numbers the weakness."""
-
-    id: str
-    title: str
-    explanation: str
-    fix: str
-    cwe: int
-    severity: Severity
-
-
 _ALL = (
-    ServiceChannel(
+    Kind(
         id="STORAGE-FOLDER",
+        thing="…",
         title="Files in another tenant's folder of the bucket {object} are reached through Storage.",
         explanation="The folder in a file's name says whose it is. A policy that does not compare it for this "
         "operation (an upload, a rename, a removal) lets people into the folders of others.",
@@ -32,8 +19,9 @@ _ALL = (
         cwe=639,
         severity=Severity.CRITICAL,
     ),
-    ServiceChannel(
+    Kind(
         id="STORAGE-NAME",
+        thing="…",
         title="An odd file name gets a file into another tenant's folder of the bucket {object}.",
         explanation="One policy decides whose a name is in another way than the next: the first finds the caller's own "
         "tenant somewhere in the name, the other finds the victim's. What was let in by one is shown by the other.",
@@ -42,8 +30,9 @@ _ALL = (
         cwe=22,
         severity=Severity.CRITICAL,
     ),
-    ServiceChannel(
+    Kind(
         id="STORAGE-PREFIX",
+        thing="…",
         title="A tenant whose name resembles another's reaches that one's files in the bucket {object}.",
         explanation="Folders are called after something that tenants choose, and the comparison is not exact: a "
         "prefix, a pattern whose wildcards the tenant chooses, or letters that are folded. Whoever registers the "
@@ -53,8 +42,9 @@ _ALL = (
         cwe=697,
         severity=Severity.CRITICAL,
     ),
-    ServiceChannel(
+    Kind(
         id="STORAGE-ROOT",
+        thing="…",
         title="Files at the root of the bucket {object} are shared by all tenants.",
         explanation="A file without a folder lies in nobody's folder: (storage.foldername(name))[1] is NULL. A policy "
         "that lets such names pass lets everybody reach them.",
@@ -63,8 +53,9 @@ _ALL = (
         cwe=639,
         severity=Severity.CRITICAL,
     ),
-    ServiceChannel(
+    Kind(
         id="STORAGE-OWNER",
+        thing="…",
         title="Files without an owner in the bucket {object} are open to other tenants.",
         explanation="What the backend uploads with the service role has no owner. A policy that treats a missing owner "
         "as everybody's opens those files to all tenants.",
@@ -72,8 +63,9 @@ _ALL = (
         cwe=639,
         severity=Severity.CRITICAL,
     ),
-    ServiceChannel(
+    Kind(
         id="STORAGE-BUCKET",
+        thing="…",
         title="The settings of the bucket {object}, which tenants share, can be changed by one of them.",
         explanation="A public bucket is served without any policy. Whoever may update its row in storage.buckets makes "
         "all tenants' files public.",
@@ -81,8 +73,9 @@ _ALL = (
         cwe=732,
         severity=Severity.CRITICAL,
     ),
-    ServiceChannel(
+    Kind(
         id="STORAGE-PUBLIC",
+        thing="…",
         title="The bucket {object} is public, and the scenario promises its files to their tenants alone.",
         explanation="Storage serves the files of a public bucket to everybody who knows or guesses the name, without "
         "a token and without asking a policy.",
@@ -91,8 +84,9 @@ _ALL = (
         cwe=552,
         severity=Severity.MEDIUM,
     ),
-    ServiceChannel(
+    Kind(
         id="REALTIME-READ",
+        thing="…",
         title="Another tenant's private channel can be joined ({object}).",
         explanation="Whoever joins a private channel receives everything that is sent to it from then on. Realtime "
         "asks the SELECT policies of realtime.messages whether somebody may, for broadcast and for presence.",
@@ -100,8 +94,9 @@ _ALL = (
         cwe=639,
         severity=Severity.CRITICAL,
     ),
-    ServiceChannel(
+    Kind(
         id="REALTIME-WRITE",
+        thing="…",
         title="Messages can be sent into another tenant's private channel ({object}).",
         explanation="Realtime asks the INSERT policies of realtime.messages whether somebody may send to a channel, "
         "for broadcast and for presence.",
@@ -109,7 +104,7 @@ _ALL = (
         cwe=639,
         severity=Severity.CRITICAL,
     ),
-    ServiceChannel(
+    Kind(
         id="REALTIME-BROADCAST",
         title="A trigger of {object} broadcasts rows into a channel that other tenants may join.",
         explanation="realtime.send and realtime.broadcast_changes put the row into a message, and whoever may join the "
@@ -119,7 +114,7 @@ _ALL = (
         cwe=639,
         severity=Severity.CRITICAL,
     ),
-    ServiceChannel(
+    Kind(
         id="REALTIME-CHANGES",
         title="Changes of {object} are delivered to subscribers of other tenants.",
         explanation="For postgres_changes Realtime reads the changed row as the subscriber, with the role and the "
@@ -129,7 +124,7 @@ _ALL = (
         cwe=639,
         severity=Severity.CRITICAL,
     ),
-    ServiceChannel(
+    Kind(
         id="REALTIME-DELETE",
         title="The keys of deleted rows of {object} go to subscribers of all tenants, and they are telling.",
         explanation="Realtime asks no policy about a DELETE: every subscriber of the table gets the primary key of the "
@@ -140,7 +135,7 @@ _ALL = (
         cwe=200,
         severity=Severity.MEDIUM,
     ),
-    ServiceChannel(
+    Kind(
         id="AUTH-AAL",
         title="The second factor opens or closes the wrong thing in {object}.",
         explanation="aal in the token says whether somebody signed in with a second factor. A permissive policy that "
@@ -150,7 +145,7 @@ _ALL = (
         cwe=287,
         severity=Severity.CRITICAL,
     ),
-    ServiceChannel(
+    Kind(
         id="AUTH-GUEST",
         title="An anonymous sign-in reaches rows of {object} that other strangers do not.",
         explanation="Everybody can sign in anonymously, as often as they like, and is then `authenticated` with "
@@ -159,7 +154,7 @@ _ALL = (
         cwe=287,
         severity=Severity.CRITICAL,
     ),
-    ServiceChannel(
+    Kind(
         id="AUTH-STALE",
         title="A token goes on opening {object} after the membership was removed.",
         explanation="The policies believe what the token says of its bearer's tenant. Tokens are not taken back: until "
@@ -170,4 +165,4 @@ _ALL = (
     ),
 )
 
-SERVICE_CHANNELS: Mapping[str, ServiceChannel] = MappingProxyType({channel.id: channel for channel in _ALL})
+SERVICE_CHANNELS: Mapping[str, Kind] = by_id(_ALL)

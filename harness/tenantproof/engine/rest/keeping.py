@@ -61,9 +61,7 @@ class Keeper:
 
     def restore(self, among: Collection[QName] | None = None) -> frozenset[QName]:
         """Put back what was written since, in the tables *among* which to look (None: all); returns those that were."""
-        looked_at = [number for number, (name, _) in self._tables.items() if among is None or name in among]
-        now = self._look(looked_at)
-        written = [number for number in looked_at if now[number] != self._versions[number]]
+        written = self._written(among)
         if not written:
             return frozenset()
         with self._connection.transaction():
@@ -72,6 +70,15 @@ class Keeper:
                 self._put_back(*self._tables[number], self._content[number])
         self._versions.update(self._look(written))
         return frozenset(self._tables[number][0] for number in written)
+
+    def written(self) -> frozenset[QName]:
+        """The tables that were written since they were last put back."""
+        return frozenset(self._tables[number][0] for number in self._written(None))
+
+    def _written(self, among: Collection[QName] | None) -> list[int]:
+        looked_at = [number for number, (name, _) in self._tables.items() if among is None or name in among]
+        now = self._look(looked_at)
+        return [number for number in looked_at if now[number] != self._versions[number]]
 
     def _look(self, numbers: Iterable[int]) -> dict[int, str]:
         parts = [

@@ -65,6 +65,11 @@ def of_request(
     return "\n".join([*_HEAD, f"# {persona}", *minting, _curl(request, header), f"# {shows}", ""])
 
 
+def minting_lines(variable: str, claims: Mapping[str, object], *, algorithm: str, kid: str) -> list[str]:
+    """The lines of a script that mint a persona's token into a variable."""
+    return _printed(variable, _minting(claims, algorithm, kid))
+
+
 def _minting(claims: Mapping[str, object], algorithm: str, kid: str) -> str:
     fixed = {name: value for name, value in claims.items() if name not in _TIMES}
     signing = _SIGNED_HS256 if algorithm == "HS256" else _SIGNED_BY_KEY.replace("ALG", algorithm).replace("KID", kid)

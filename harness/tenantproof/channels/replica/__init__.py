@@ -1,0 +1,1 @@
+"""What may be different on a hot standby."""

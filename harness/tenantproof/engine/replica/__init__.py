@@ -1,0 +1,1 @@
+"""A hot standby beside the primary: the same reads, and no writes."""
