@@ -76,7 +76,7 @@ def _without_members(
     if not found:
         raise NothingToCheck(
             "the scenario declares no membership, and no table holds a row of a tenant by column: "
-            "nobody can stand in for its tenants\n  declare `membership:`, or use --writes rollback, which seeds its own"
+            "nobody can stand in for its tenants\n  declare `membership:`, or use --writes rollback, which seeds"
         )
     ids = dict(zip((tenant.name for tenant in scenario.tenants), found, strict=False))
     everybody = personas(scenario, seed)
