@@ -21,6 +21,12 @@ SMALL_APP = ROOT / "tests" / "integration" / "small_app" / "app.tenancy.yaml"
 INVOICING = ROOT / "scenarios" / "invoicing_guc.tenancy.yaml"
 
 
+def test_where_nothing_tells_tenants_nobody_can_stand_in() -> None:
+    owners = ROOT / "fixtures" / "shapes" / "owner_only" / "by_hand.tenancy.yaml"
+    with stranger(owners) as there, pytest.raises(NothingToCheck, match="nobody can stand in for its tenants"):
+        there.check()
+
+
 @pytest.fixture(scope="module")
 def invoicing() -> Iterator[Stranger]:
     with stranger(INVOICING, seeded=True) as there:

@@ -74,7 +74,10 @@ def _without_members(
     """Where no table says who belongs where, made-up users stand for roles in tenants that have rows."""
     found = tenants_of_tables(connection, catalog, scenario, tenancy, most=len(scenario.tenants))
     if not found:
-        raise NothingToCheck("no table holds a row of any tenant: nothing to compare")
+        raise NothingToCheck(
+            "the scenario declares no membership, and no table holds a row of a tenant by column: "
+            "nobody can stand in for its tenants\n  declare `membership:`, or use --writes rollback, which seeds"
+        )
     ids = dict(zip((tenant.name for tenant in scenario.tenants), found, strict=False))
     everybody = personas(scenario, seed)
     there = tuple(who for who in everybody if set(who.tenants) <= ids.keys())

@@ -34,7 +34,7 @@ WITH m AS MATERIALIZED ({members}),
                    FROM m WHERE "user" IN (SELECT "user" FROM mine) GROUP BY "user"),
      ranked AS (SELECT mine.tenant, mine.role, mine."user", row_number() OVER (
                        PARTITION BY mine.tenant, mine.role
-                       ORDER BY mine.roles, breadth.tenants, mine."user") AS place
+                       ORDER BY breadth.tenants, mine.roles, mine."user") AS place
                   FROM mine JOIN breadth USING ("user") WHERE breadth.doubts = 0)
 SELECT tenant, role, "user" FROM ranked WHERE place <= %(most)s ORDER BY tenant, role, place
 """
