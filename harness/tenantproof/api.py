@@ -22,6 +22,7 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -62,6 +63,9 @@ from tenantproof.targets.canaries.cleaning import Cleaned
 from tenantproof.targets.choice import EMBEDDED, settings_for, theirs
 from tenantproof.targets.embedded import EmbeddedTarget
 from tenantproof.targets.live import read_only
+
+if TYPE_CHECKING:
+    from tenantproof.targets.diagnosis import Diagnosis
 
 VIAS = ("rest", "pooled", "replica")
 """Ways in beside plain SQL."""
@@ -407,6 +411,20 @@ def clean(
         if (other := read(path).place) != place:
             raise UsageError(f"{path} is about {other}, and {target} is {place}: nothing was done")
     return {path: undo(conninfo, path) for path in paths}
+
+
+def doctor(
+    scenario: str | PathLike[str], target: str, *, config: str | PathLike[str] | Config | None = None
+) -> Diagnosis:
+    """What a run of a scenario against *target*, a database that is somebody's, would meet.  Reads only.
+
+    Raises UsageError and ScenarioError for what is wrong in the arguments, TargetError where nobody answers.
+    """
+    from tenantproof.targets.diagnosis import diagnose
+
+    if target == EMBEDDED:
+        raise UsageError("doctor looks at a database that is somebody's; the embedded one is made for each run")
+    return diagnose(settings_for(target, *_configured(config)), load_scenario(Path(scenario)))
 
 
 def _configured(

@@ -348,7 +348,7 @@ def test_a_server_that_is_not_postgresql_is_a_clear_error(tenantproof: Run, smal
     assert "Traceback" not in done.stderr
 
 
-def test_a_target_that_is_not_ours_is_refused(tenantproof: Run, small_app: Path) -> None:
+def test_a_target_that_a_service_logs_in_to_is_refused(tenantproof: Run, small_app: Path) -> None:
     unset = tenantproof("check", small_app, "-q", "--target", "env:NOWHERE_DSN")
     assert unset.returncode == 2
     assert "NOWHERE_DSN" in unset.stderr
@@ -356,4 +356,4 @@ def test_a_target_that_is_not_ours_is_refused(tenantproof: Run, small_app: Path)
     with EmbeddedTarget(load_scenario(small_app).database).database() as handle:
         done = tenantproof("check", small_app, "-q", "--target", handle.conninfo)
     assert done.returncode == 3
-    assert "makes itself" in done.stderr
+    assert "'supabase_admin' is the platform's superuser, which nobody else should use" in done.stderr

@@ -18,6 +18,7 @@ VERBS = {
     "check": "Prove that tenants are isolated, or show the leak.",
     "clean": "Take away the rows of a canary run that was killed.",
     "demo": "Run the main job on a sample database, then once more with a planted leak.",
+    "doctor": "Say what a run against somebody's database would meet.",
     "drift": "Compare the migrations with a live database, or with a Prisma schema.",
     "diff": "Compare two runs: which findings are new, fixed, unchanged?",
     "fuzz": "Search for leaks that have no name, for as long as you like.",

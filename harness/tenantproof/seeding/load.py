@@ -31,6 +31,8 @@ from tenantproof.seeding.variety import like, variants
 
 _STALE = "not refreshed, since others would have to wait for it: rows of this run are not in it"
 
+_SAVEPOINT, _RELEASE = sql.SQL("SAVEPOINT whole"), sql.SQL("RELEASE SAVEPOINT whole")
+
 Solvers = Callable[[TablePlan], Solver]
 """Makes the solver of a table whose rows were refused."""
 
@@ -152,12 +154,15 @@ def _insert_all(connection: psycopg.Connection[Any], table: TablePlan, rows: Seq
     head = insertion(table.name, columns)
     try:
         with connection.pipeline():  # one round trip, where COPY behind a savepoint takes four
-            connection.execute("SAVEPOINT whole")
-            connection.execute(sql.SQL("{} OVERRIDING SYSTEM VALUE VALUES {}").format(head, values))
-            connection.execute("RELEASE SAVEPOINT whole")
+            for statement in (
+                _SAVEPOINT,
+                sql.SQL("{} OVERRIDING SYSTEM VALUE VALUES {}").format(head, values),
+                _RELEASE,
+            ):
+                connection.execute(statement, prepare=False)  # psycopg would believe in what a failure skipped
     except psycopg.Error:
-        connection.execute("ROLLBACK TO SAVEPOINT whole")
-        connection.execute("RELEASE SAVEPOINT whole")
+        for statement in (sql.SQL("ROLLBACK TO SAVEPOINT whole"), _RELEASE):
+            connection.execute(statement, prepare=False)
         return False
     return True
 
