@@ -80,7 +80,8 @@ _BEYOND_THE_MATRIX = (
 def rules() -> Mapping[str, Rule]:
     """Every rule by its id, those of the catalogue of channels first."""
     known = [*map(_of_channel, CHANNELS.values()), *_BEYOND_THE_MATRIX, *map(_of_rest, REST_CHANNELS.values())]
-    known += map(_of_rest, (*SERVICE_CHANNELS.values(), *POOLED_CHANNELS.values()))
+    known += map(_of_rest, SERVICE_CHANNELS.values())
+    known += map(_of_rest, POOLED_CHANNELS.values())
     return MappingProxyType({rule.id: rule for rule in known})
 
 
