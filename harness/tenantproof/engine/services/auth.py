@@ -8,7 +8,7 @@ question is asked only where the database reads the claim in question.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from tenantproof.channels.services.catalogue import SERVICE_CHANNELS
@@ -29,6 +29,7 @@ from tenantproof.identity.claims import Claims, of_an_anonymous_user, with_secon
 from tenantproof.properties.visibility import Violation
 
 _SEVERAL = 5
+_CALL = re.compile(r"(\w+)\(")
 
 
 def in_tokens(standing: Standing, author: Author) -> Haul:
@@ -65,7 +66,8 @@ def _second_factor(standing: Standing, author: Author) -> Haul:
     if asked:
         stronger, cells = _swept(standing, asked, people, with_second_factor)
         opened = list(_opened(standing, cells))
-        haul.findings += _told("AUTH-AAL", find(standing.wire, stronger, opened, author.locate))
+        found = find(standing.wire, stronger, opened, author.locate)
+        haul.findings += _told("AUTH-AAL", "aal", _news(standing, found))
         haul.findings += [one for relation in asked for one in _only_for_reading(standing, relation, cells)]
         haul.asked.append(f"with a second factor {len(cells)} cells")
     return haul
@@ -110,9 +112,30 @@ def _crosses(cell: Judged, violation: Violation) -> bool:
     return row.owner is not None and row.owner != cell.stand.persona.user_id
 
 
-def _told(channel: str, findings: Sequence[Finding]) -> Iterator[Finding]:
+def _news(standing: Standing, findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Findings whose policies call no function that lets people in elsewhere, too: that one the matrix has told."""
+    catalog = standing.plan.catalog
+    ours = {one.name.name for one in catalog.functions if one.name.schema not in PLATFORM_SCHEMAS}
+    leaking = {cell.stand.relation.name for cell in standing.cells if cell.judgement.verdict is Verdict.LEAK}
+    elsewhere = {name for relation in leaking for name in _called_by(catalog.relations[relation])}
+    for finding in findings:
+        if not (ours & elsewhere & set(_CALL.findall(finding.policy_text))):
+            yield finding
+
+
+def _called_by(relation: Relation) -> Iterator[str]:
+    for policy in relation.policies:
+        yield from _CALL.findall(f"{policy.using} {policy.check}")
+
+
+def _told(channel: str, claim: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings under this channel, where it is the claim that opens; under their own where it only helps to see."""
     kind = SERVICE_CHANNELS[channel]
     for finding in findings:
+        if not re.search(rf"\b{claim}\b", finding.policy_text):
+            seen = f"Seen with another token alone, whose {claim} the policies ask for."
+            yield replace(finding, explanation=f"{seen} {finding.explanation}")
+            continue
         yield replace(
             finding,
             channel=channel,
@@ -189,6 +212,7 @@ def _guests(standing: Standing, author: Author) -> Haul:
     if not asked or not people:
         return haul
     guests, cells = _swept(standing, asked, people, of_an_anonymous_user)
-    haul.findings += _told("AUTH-GUEST", find(standing.wire, guests, list(_opened(standing, cells)), author.locate))
+    found = find(standing.wire, guests, list(_opened(standing, cells)), author.locate)
+    haul.findings += _told("AUTH-GUEST", "is_anonymous", _news(standing, found))
     haul.asked.append(f"as an anonymous sign-in {len(cells)} cells")
     return haul

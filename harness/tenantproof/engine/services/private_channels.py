@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from tenantproof.core.finding import Verdict
-from tenantproof.core.model import Command, Persona
+from tenantproof.core.model import Command
 from tenantproof.core.ports import Identity
 from tenantproof.core.report import Gap
 from tenantproof.engine.services.cast import Pair, bystanders, pairs
@@ -58,7 +58,7 @@ class _Visit:
         topic = self._kind.of(self._parties, pair.foreign, pair.victim)
         if topic is None:
             return []
-        known = self._known(pair.attacker)
+        known = self._known()
         plain = self._ask(self._plain(pair, topic), known)
         known |= {answer.probe.command for answer in plain if answer.leaked}
         odd = self._ask(self._odd(pair, topic), known)
@@ -67,12 +67,12 @@ class _Visit:
     def _ask(self, probes: Iterator[Probe], known: set[Command]) -> list[Answer]:
         return ask(self._standing.wire, [probe for probe in probes if probe.command not in known])
 
-    def _known(self, persona: Persona) -> set[Command]:
-        """What the matrix says already."""
+    def _known(self) -> set[Command]:
+        """What the matrix says already, of whomever: one cause is told once."""
         return {
             cell.command
             for cell in self._standing.cells
-            if cell.object.name == MESSAGES and cell.stand.persona == persona and cell.judgement.verdict is Verdict.LEAK
+            if cell.object.name == MESSAGES and cell.judgement.verdict is Verdict.LEAK
         }
 
     def _plain(self, pair: Pair, topic: str) -> Iterator[Probe]:

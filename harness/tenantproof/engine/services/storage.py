@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from tenantproof.core.finding import Verdict
-from tenantproof.core.model import Command, Persona, SystemRows
+from tenantproof.core.model import Command, SystemRows
 from tenantproof.core.report import Gap
 from tenantproof.core.world import Row
 from tenantproof.engine.plan import Plan
@@ -88,7 +88,7 @@ class _Visit:
 
     def _against(self, pair: Pair) -> list[Answer]:
         """Plain attempts first; where one of them gets through, or the matrix saw that it does, no trick is needed."""
-        known = self._known(pair.attacker)
+        known = self._known()
         plain = [p for p in self._attempts.plain(pair) if p.command not in known and self._is_judged(pair, p)]
         answers = ask(self._wire, plain)
         opened = {answer.probe.operation for answer in answers if answer.leaked}
@@ -98,15 +98,12 @@ class _Visit:
         tricks = (p for p in self._attempts.tricky(pair) if p.operation not in opened and self._is_judged(pair, p))
         return [*answers, *ask(self._wire, list(tricks))]
 
-    def _known(self, persona: Persona) -> set[Command]:
-        """What the matrix says already."""
+    def _known(self) -> set[Command]:
+        """What the matrix says already, of whomever: one cause is told once."""
         return {
             cell.command
             for cell in self._standing.cells
-            if self._layout.declared
-            and cell.object.name == OBJECTS
-            and cell.stand.persona == persona
-            and cell.judgement.verdict is Verdict.LEAK
+            if self._layout.declared and cell.object.name == OBJECTS and cell.judgement.verdict is Verdict.LEAK
         }
 
     def _is_judged(self, pair: Pair, probe: Probe) -> bool:
