@@ -137,7 +137,7 @@ def _finding(plan: Plan, name: QName, channel: str, group: Sequence[Difference])
         cwe=kind.cwe,
         personas=tuple(who for who in plan.identities if who in named),
         evidence=tuple(map(_evidence, _one_per_persona(group))),
-        replay=f"-- on a standby of the seeded database, and on its primary: they must agree\n{plain(plan, first.cell)}",
+        replay=f"-- on a standby and on its primary, which must agree\n{plain(plan, first.cell)}",
         place=plan.oracle.place(first.cell.stand.persona, name, command),
     )
 
