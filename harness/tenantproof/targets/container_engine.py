@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -71,14 +71,26 @@ def running(image: str, environment: Mapping[str, str]) -> Iterator[Running]:
             container = testcontainers.container(image, env=dict(environment), labels=labels)
             stack.callback(_stop, container)
             started = container.with_exposed_ports(PORT).with_kwargs(network=network.name, labels=labels).start()
-            place = Running(
-                host=started.get_container_host_ip(),
-                port=int(started.get_exposed_port(PORT)),
-                container=started.get_wrapped_container(),
-            )
+            place = _place(started)
         except docker.errors.DockerException as error:
             raise _explained(image, error, docker) from None
         yield place
+
+
+def _place(started: DockerContainer) -> Running:
+    """Where a container is reached.  Raises TargetError for one that has ended already."""
+    container = started.get_wrapped_container()
+    container.reload()
+    published = container.ports.get(f"{PORT}/tcp") or []
+    place = Running(host="", port=0, container=container)
+    if not published:
+        raise ended(place)
+    return replace(place, host=started.get_container_host_ip(), port=int(published[0]["HostPort"]))
+
+
+def ended(place: Running) -> TargetError:
+    """What to say of a container that does not run any more."""
+    return TargetError(f"the container ended before PostgreSQL was ready ({place.state()})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +214,7 @@ def await_ready(place: Running, ready: Callable[[], bool], seconds: float) -> No
         if ready():
             return
         looks += 1
-        if looks % 10 == 0 and (state := place.state()) != "running":
-            raise TargetError(f"the container ended before PostgreSQL was ready ({state})")
+        if looks % 10 == 0 and place.state() != "running":
+            raise ended(place)
         time.sleep(_POLL_SECONDS)
     raise TargetError(f"after {seconds:g} s no PostgreSQL answers in the container: is it an image of PostgreSQL?")

@@ -66,7 +66,7 @@ class Asker:
         own, other = self._own_facts(endpoint, persona), self._facts_of(endpoint, persona, victim)
         missing = sorted(name for name in _named(endpoint) - other.keys() - {"base"})
         if missing and not set(missing) <= _left_out(endpoint):
-            raise CannotAsk(f"there is no {{{missing[0]}}} of {victim} that {persona.name} may not see")
+            raise CannotAsk(f"there is no {{{missing[0]}}} of {victim} that they may not see")
         yield self._trial(endpoint, persona, victim, {**own, **other}, f"with ids of {victim}")
         if len(groups) == 1 or _named(endpoint) - own.keys() - {"base"}:
             return

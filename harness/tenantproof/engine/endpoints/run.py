@@ -98,6 +98,9 @@ def ask_endpoints(standing: Standing, application: Application) -> Found:
             haul.gaps.append(Gap(object=OBJECT, reason=reason))
         except TargetError as error:
             haul.gaps.append(Gap(object=OBJECT, reason=f"{NO_CONTROL}: {error}"))
+        except psycopg.errors.LockNotAvailable:
+            reason = f"{NO_CONTROL}: the application keeps a transaction open and locks rows; the rest was not asked"
+            haul.gaps.append(Gap(object=OBJECT, reason=reason))
     findings = tuple(findings_of(standing.plan, standing.signer, base, haul.sightings))
     return Found(findings=findings, gaps=tuple(haul.gaps), notes=tuple(haul.notes))
 
@@ -150,6 +153,7 @@ def _ask_all(
     plan = standing.plan
     assert standing.neighbours is not None
     connection = stack.enter_context(psycopg.connect(standing.neighbours, autocommit=True))
+    connection.execute("SET lock_timeout = '10s'")  # an application may keep a transaction open
     rows = Rows(connection=connection, plan=plan)
     keeper = Keeper(connection) if standing.handle.owned and standing.handle.writes is Writes.SEED else None
     marks, asker = Marks(canaries=plan.manifest.canaries, rows=rows), Asker(plan=plan, rows=rows, base=client.base)

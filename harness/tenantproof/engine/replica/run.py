@@ -28,8 +28,6 @@ from tenantproof.engine.ways import Found, Standing, Way
 from tenantproof.engine.wire import Wire
 from tenantproof.targets.standby import Standby, is_embedded, standby_of
 
-_BOTH = "-- on a standby of the seeded database, and on its primary: they must agree"
-
 OBJECT = "replica"
 """What gaps are about that concern the replica as a whole."""
 
@@ -139,7 +137,7 @@ def _finding(plan: Plan, name: QName, channel: str, group: Sequence[Difference])
         cwe=kind.cwe,
         personas=tuple(who for who in plan.identities if who in named),
         evidence=tuple(map(_evidence, _one_per_persona(group))),
-        replay=f"{_BOTH}\n{plain(plan, first.cell)}",
+        replay=f"-- on a standby and on its primary, which must agree\n{plain(plan, first.cell)}",
         place=plan.oracle.place(first.cell.stand.persona, name, command),
     )
 

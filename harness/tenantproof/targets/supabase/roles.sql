@@ -18,7 +18,8 @@ create role pgtle_admin nologin;
 
 grant anon, authenticated, service_role to authenticator;
 grant anon, authenticated, service_role, authenticator to postgres with admin option;
-grant pg_monitor, pg_read_all_data, pg_signal_backend, pg_create_subscription, pgtle_admin to postgres;
+grant pg_monitor, pg_read_all_data, pg_signal_backend, pgtle_admin to postgres;
+grant pg_create_subscription to postgres; -- from PostgreSQL 16 on
 grant pg_read_all_data to supabase_read_only_user, supabase_etl_admin;
 grant authenticator to supabase_storage_admin;
 -- The platform emulates what follows in a C extension (policies and triggers on tables of these owners).
