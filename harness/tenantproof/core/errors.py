@@ -114,9 +114,13 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
+_FEW = 16
+"""Names that fit a hint; the keys of a scenario do."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint sentence: the nearest valid name, and the list of valid names where it is short."""
     names = sorted(known)
     near = nearest(name, names)
-    listed = f" (known: {', '.join(names)})" if 0 < len(names) <= 14 else ""
+    listed = f" (known: {', '.join(names)})" if 0 < len(names) <= _FEW else ""
     return (f"did you mean '{near}'?" if near else "no such name.") + listed
