@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -14,6 +14,7 @@ from tenantproof.core.model import QName
 from tenantproof.targets.calling_out import CallsOut, Code, Firing, calls_out
 from tenantproof.targets.queries import query
 
+_MOST = 1_000_000
 _RAILS = "ar_internal_metadata"
 
 
@@ -27,7 +28,7 @@ class Table:
     readable: bool
     writable: bool
     rows: int
-    """By the planner's statistics, or by its size where there are none."""
+    """By the planner's statistics; counted up to a bound where there are none, 0 where that may not be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,8 @@ def read_facts(connection: psycopg.Connection[Any], *, schemas: Sequence[str], r
             cursor.execute(text, scope if b"%(" in text else None)
     found: dict[str, list[Any]] = {name: cursor.fetchall() for name, cursor in cursors.items()}
     (server,) = found["server"]
+    counted = _counted(connection, [_table(row) for row in found["tables"]])
+    tables = list(zip(counted, (row.in_scope for row in found["tables"]), strict=True))
     outlets = {kind: tuple(row.name for row in found["outlets"] if row.kind == kind) for kind in _OUTLETS}
     return Facts(
         host=connection.info.host,
@@ -99,8 +102,8 @@ def read_facts(connection: psycopg.Connection[Any], *, schemas: Sequence[str], r
         ),
         roles={row.name: row.may_become if row.known else None for row in found["roles"]},
         may_silence=_may_silence(connection),
-        tables=tuple(_table(row) for row in found["tables"] if row.in_scope),
-        others=tuple(_table(row) for row in found["tables"] if not row.in_scope),
+        tables=tuple(table for table, in_scope in tables if in_scope),
+        others=tuple(table for table, in_scope in tables if not in_scope),
         calls_out=tuple(calls_out(map(_firing, found["triggers"]), map(_code, found["functions"]), outlets[_FOREIGN])),
         event_triggers=outlets["event trigger"],
         publications=outlets["publication"],
@@ -120,6 +123,19 @@ def _table(row: Any) -> Table:  # noqa: ANN401  (a named tuple of the query)
         writable=row.writable,
         rows=row.rows,
     )
+
+
+def _counted(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> list[Table]:
+    """The tables with their rows counted where nobody knows how many there are; dead rows make a size a bad guess."""
+    asked = sql.SQL("SELECT count(*) FROM (SELECT FROM {} LIMIT {}) AS counted")
+    with connection.pipeline():
+        cursors = {
+            table.name: connection.execute(asked.format(sql.Identifier(*table.name), _MOST))
+            for table in tables
+            if table.rows < 0 and table.readable
+        }
+    counts = {name: next(iter(cursor))[0] for name, cursor in cursors.items()}
+    return [replace(table, rows=max(0, counts.get(table.name, table.rows))) for table in tables]
 
 
 def _firing(row: Any) -> Firing:  # noqa: ANN401  (a named tuple of the query)

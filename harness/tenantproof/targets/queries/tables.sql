@@ -7,8 +7,7 @@ SELECT n.nspname::text AS schema, c.relname::text AS name,
        usable AND (c.relispartition OR has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')
                    AND has_table_privilege(c.oid, 'DELETE')) AS writable,
        CASE WHEN c.relkind = 'p' THEN 0
-            WHEN c.reltuples >= 0 THEN c.reltuples
-            ELSE pg_relation_size(c.oid) / 100 END::bigint AS rows
+            ELSE c.reltuples END::bigint AS rows -- -1: never analyzed
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace,
 LATERAL (SELECT has_schema_privilege(n.oid, 'USAGE')) AS schema (usable)
