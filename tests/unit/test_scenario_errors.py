@@ -249,7 +249,7 @@ CASES: list[tuple[str, str, list[str]]] = [
             "x.yaml:4:1: error[unknown-key] unknown key 'tabels'",
             "  |",
             "4 | tabels: {a: {tenant: id}}",
-            "  | ^^^^^^ did you mean 'tables'? (known: accept, claims, database, endpoints, endpoints_app, expect, fill, membership, name, roles, session, tables, tenants, version)",
+            "  | ^^^^^^ did you mean 'tables'? (known: accept, claims, database, endpoints, endpoints_app, expect, fill, membership, name, pooled, roles, session, tables, tenants, version)",
         ],
     ),
     (
@@ -259,7 +259,7 @@ CASES: list[tuple[str, str, list[str]]] = [
             "x.yaml:4:1: error[unknown-key] unknown key 'Claims'",
             "  |",
             "4 | Claims: {}",
-            "  | ^^^^^^ did you mean 'claims'? (known: accept, claims, database, endpoints, endpoints_app, expect, fill, membership, name, roles, session, tables, tenants, version)",
+            "  | ^^^^^^ did you mean 'claims'? (known: accept, claims, database, endpoints, endpoints_app, expect, fill, membership, name, pooled, roles, session, tables, tenants, version)",
         ],
     ),
     (
@@ -804,7 +804,7 @@ CASES: list[tuple[str, str, list[str]]] = [
             "x.yaml:4:1: error[unknown-key] unknown key '�[31mred'",
             "  |",
             '4 | "\\e[31mred": 1',
-            "  | ^^^^^^^^^^^ no such name. (known: accept, claims, database, endpoints, endpoints_app, expect, fill, membership, name, roles, session, tables, tenants, version)",
+            "  | ^^^^^^^^^^^ no such name. (known: accept, claims, database, endpoints, endpoints_app, expect, fill, membership, name, pooled, roles, session, tables, tenants, version)",
         ],
     ),
 ]

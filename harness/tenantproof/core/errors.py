@@ -118,5 +118,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint sentence: the nearest valid name, and the list of valid names where it is short."""
     names = sorted(known)
     near = nearest(name, names)
-    listed = f" (known: {', '.join(names)})" if 0 < len(names) <= 14 else ""
+    listed = f" (known: {', '.join(names)})" if 0 < len(names) <= 16 else ""
     return (f"did you mean '{near}'?" if near else "no such name.") + listed
