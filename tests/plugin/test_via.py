@@ -42,4 +42,4 @@ def test_a_way_that_nobody_knows(tmp_path: Path) -> None:
     done = suite(tmp_path, "--collect-only", "-q", "--tenantproof-via", "pool")
 
     assert done.returncode != 0
-    assert "tenantproof_via = pool: expected rest or pooled" in done.stdout + done.stderr
+    assert "tenantproof_via = pool: expected rest or pooled or replica" in done.stdout + done.stderr

@@ -11,11 +11,13 @@ import psycopg
 import pytest
 
 import tenantproof
+from tenantproof.api import VIAS
 from tenantproof.core.ports import Handle
 from tenantproof.core.report import Report
 from tenantproof.scenario import load_scenario
 from tenantproof.targets.embedded import EmbeddedTarget
 from tenantproof.targets.standby import is_embedded, standby_of
+from tenantproof.testing.items import WAYS
 
 SMALL_APP = Path(__file__).parents[1] / "integration" / "small_app" / "app.tenancy.yaml"
 
@@ -100,3 +102,8 @@ def test_only_an_embedded_server_is_copied() -> None:
     assert [gap.reason for gap in report.gaps if gap.object == "replica"] == [
         "not asked: a standby is made of an embedded server only, which this database is not on"
     ]
+
+
+def test_each_way_has_its_test_in_the_plugin() -> None:
+    """`--tenantproof-via replica` is collected as `ways::replica`."""
+    assert set(WAYS) == set(VIAS)

@@ -161,7 +161,7 @@ def test_a_migration_error_shows_the_head_of_a_long_statement() -> None:
         ("zzz", ["tenant", "owner"], "no such name. (known: owner, tenant)"),
         ("zzz", [], "no such name."),
         ("name_0", [f"name_{n}" for n in range(12)], None),
-        ("nane", ["name", *(f"other_{n}" for n in range(14))], "did you mean 'name'?"),
+        ("nane", ["name", *(f"other_{n}" for n in range(16))], "did you mean 'name'?"),
     ],
 )
 def test_did_you_mean(name: str, known: list[str], expected: str | None) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tenantproof.channels import matrix as _filled  # noqa: F401  (importing it fills the catalogue)
 from tenantproof.channels.pooled.catalogue import POOLED_CHANNELS
 from tenantproof.channels.registry import CHANNELS
+from tenantproof.channels.replica.catalogue import REPLICA_CHANNELS
 from tenantproof.channels.rest.catalogue import REST_CHANNELS
 from tenantproof.core.errors import TenantproofError
 from tenantproof.core.finding import Finding
@@ -178,7 +179,11 @@ def _properties(found: Outline) -> Iterator[tuple[str, Judge]]:
         yield name, _of_channels(found.path, channels)
 
 
-WAYS = {"rest": (tuple(REST_CHANNELS), "api"), "pooled": (tuple(POOLED_CHANNELS), "pooled connections")}
+WAYS = {
+    "rest": (tuple(REST_CHANNELS), "api"),
+    "pooled": (tuple(POOLED_CHANNELS), "pooled connections"),
+    "replica": (tuple(REPLICA_CHANNELS), "replica"),
+}
 """What the further ways in find, and what their gaps are about."""
 
 
