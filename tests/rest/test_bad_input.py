@@ -399,3 +399,16 @@ def test_postgrest_ends_with_us(postgrest: Path, safe: Standing) -> None:
             break
     else:
         pytest.fail("PostgREST outlived us")
+
+
+def test_a_cookie_of_one_persona_does_not_come_back_with_the_next() -> None:
+    told: list[str | None] = []
+
+    def gateway(request: httpx.Request) -> httpx.Response:
+        told.append(request.headers.get("cookie"))
+        return httpx.Response(200, json=[], headers={"set-cookie": "session=of-acme; Path=/"})
+
+    with Client("http://127.0.0.1:1", transport=httpx.MockTransport(gateway)) as client:
+        for token in ("of-acme", "of-globex"):
+            client.ask(Request(method="GET", path="/notes"), token)
+    assert told == [None, None]

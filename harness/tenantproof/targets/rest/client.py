@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -108,7 +109,12 @@ class Client:
         self._wait = wait
         self._patience = PATIENCE_SECONDS
         self.http = httpx.Client(
-            transport=transport, timeout=TIMEOUT_SECONDS, trust_env=False, headers={"user-agent": "tenantproof"}
+            transport=transport,
+            timeout=TIMEOUT_SECONDS,
+            trust_env=False,
+            headers={"user-agent": "tenantproof"},
+            # What a gateway gives one persona must not come back with the next one's request.
+            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
         )
 
     def __enter__(self) -> Client:
