@@ -24,7 +24,7 @@ SCENARIOS = {
     "invoicing_guc": ROOT / "scenarios" / "invoicing_guc.tenancy.yaml",
 }
 
-TOGETHER = 1 if os.environ.get("TENANTPROOF_THOROUGH") else 6
+TOGETHER = 1 if os.environ.get("TENANTPROOF_THOROUGH") else 12
 """How many leaks are planted in one database: with TENANTPROOF_THOROUGH=1 each gets its own."""
 
 

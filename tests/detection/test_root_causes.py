@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tenantproof.api import check
 from tenantproof.core.finding import Severity
 
@@ -21,6 +23,7 @@ $$;
 SCENARIO = ROOT / "scenarios" / "workflow_saas.tenancy.yaml"
 
 
+@pytest.mark.thorough
 def test_a_role_that_bypasses_row_level_security_is_one_finding(tmp_path: Path) -> None:
     patch = tmp_path / "bypass.sql"
     patch.write_text("alter role authenticated bypassrls;")

@@ -60,6 +60,7 @@ def test_what_was_closed_and_opened_again_has_a_history(everywhere: Bisection) -
     assert notes.earlier == (Episode(opened=3, closed=7),)
 
 
+@pytest.mark.thorough
 def test_halving_names_the_same_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """A leak that closed and opened again too: files that speak of it are looked at besides."""
     monkeypatch.setattr(engine, "FEW", 1)
@@ -67,6 +68,7 @@ def test_halving_names_the_same_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert named(halved) == OPENED
 
 
+@pytest.mark.thorough
 def test_the_range_that_is_asked_about() -> None:
     found = api.bisect(SCENARIO, attempts=0, first="07_notes_private.sql", last="09_tasks_can_move")
     assert named(found) == {
@@ -141,6 +143,7 @@ def test_a_role_made_on_the_way_takes_another_server(small: Path) -> None:
     assert {(Path(o.file).name, o.finding.cause) for o in found.openings} == {("06_bypass.sql", "role-bypasses-rls")}
 
 
+@pytest.mark.thorough
 def test_what_only_the_search_finds_is_traced_as_well(small: Path) -> None:
     write(small, "04_fixed.sql", SAFE)
     write(

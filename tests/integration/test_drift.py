@@ -97,7 +97,9 @@ SAME = [
 ]
 
 
-@pytest.mark.parametrize("path", SAME, ids=lambda path: path.name.partition(".")[0])
+@pytest.mark.parametrize(
+    "path", [pytest.param(SAME[0], marks=pytest.mark.thorough), *SAME[1:]], ids=lambda path: path.name.partition(".")[0]
+)
 def test_identical_databases_do_not_differ_seeded_or_not(path: Path) -> None:
     scenario = load_scenario(path)
     with EmbeddedTarget(scenario.database).database() as ours, EmbeddedTarget(scenario.database).database() as other:

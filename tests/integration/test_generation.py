@@ -233,7 +233,13 @@ def hunted(path: Path, attempts: int) -> tuple[list[Heard], Tally]:
         return wire.heard, hunt.tally
 
 
-@pytest.mark.parametrize(("path", "attempts"), [(SMALL, 300), (SAAS, 80)], ids=["small_app", "workflow_saas"])
+@pytest.mark.parametrize(
+    ("path", "attempts"),
+    [
+        pytest.param(SMALL, 300, id="small_app"),
+        pytest.param(SAAS, 80, id="workflow_saas", marks=pytest.mark.thorough),
+    ],
+)
 def test_the_same_seed_says_and_hears_the_same_on_another_database(path: Path, attempts: int) -> None:
     (heard, tally), (heard_again, tally_again) = (hunted(path, attempts) for _ in range(2))
 
@@ -259,8 +265,11 @@ def dump(handle: Handle) -> tuple[str, Mapping[str, str]]:
 
 @pytest.mark.parametrize(
     ("path", "attempts", "moving"),
-    [(SAAS, 5000, set()), (BAD, 300, {"public.computed_id_seq", "public.computed_serial_no_seq"})],
-    ids=["workflow_saas", "bad_input"],
+    [
+        pytest.param(SAAS, 5000, set(), id="workflow_saas", marks=pytest.mark.thorough),
+        pytest.param(SAAS, 500, set(), id="workflow_saas_in_short"),
+        pytest.param(BAD, 300, {"public.computed_id_seq", "public.computed_serial_no_seq"}, id="bad_input"),
+    ],
 )
 def test_a_search_leaves_the_database_as_it_was_but_for_sequences(path: Path, attempts: int, moving: set[str]) -> None:
     """PostgreSQL does not roll sequences back (docs: "Sequence Manipulation Functions"): *moving* are those."""

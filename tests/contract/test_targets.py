@@ -1,0 +1,93 @@
+"""
+One contract for every way to a database: what the embedded server shows, somebody's database shows as well.
+
+workflow_saas with leaks planted in it stands for staging; the run reaches it directly, and through a real PgBouncer.
+That the same holds over HTTP, in a container and for rows that are only read is in tests/rest/test_planted_leaks.py,
+tests/container and tests/existing/test_planted.py; where a way tells less, docs/staging.md says so under "Differences
+by reach".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from tests.detection.test_planted_leaks import batches, planted
+
+from tenantproof.api import check, exit_code
+from tenantproof.core.ports import Handle
+from tenantproof.core.report import Report
+from tenantproof.scenario import load_scenario
+from tenantproof.targets.embedded import EmbeddedTarget
+from tenantproof.targets.pooled.bouncer import serving
+from tenantproof.targets.pooled.program import find_pgbouncer
+
+SAAS = Path(__file__).parents[2] / "scenarios" / "workflow_saas.tenancy.yaml"
+THOROUGH = bool(os.environ.get("TENANTPROOF_THOROUGH"))
+BATCHES = [tuple(leak.path for leak in batch) for batch in batches(planted("workflow_saas"))]
+OWNER = "postgres"
+"""As on Supabase: no superuser."""
+
+Reached = Callable[[Handle], AbstractContextManager[str]]
+
+
+def directly(handle: Handle) -> AbstractContextManager[str]:
+    return nullcontext(make_conninfo(handle.conninfo, user=OWNER))
+
+
+def through(mode: str) -> Reached:
+    @contextmanager
+    def pooled(handle: Handle) -> Iterator[str]:
+        program = find_pgbouncer()
+        if program is None:
+            pytest.skip("there is no PgBouncer on PATH, and TENANTPROOF_PGBOUNCER names none")
+        with serving(program, handle.conninfo, mode=mode, users={OWNER: ""}) as bouncer:
+            yield bouncer.conninfo("app", OWNER)
+
+    return pooled
+
+
+WAYS = [
+    pytest.param(directly, "rollback", id="dsn"),
+    pytest.param(through("transaction"), "rollback", id="pooled by transaction"),
+    pytest.param(through("session"), "rollback", id="pooled by session", marks=pytest.mark.thorough),
+    pytest.param(directly, "canary", id="canary", marks=pytest.mark.thorough),
+]
+
+
+@pytest.fixture(scope="module", params=BATCHES if THOROUGH else BATCHES[:1], ids=len)
+def staging(request: pytest.FixtureRequest) -> Iterator[tuple[Handle, Report]]:
+    """A database with leaks that belongs to somebody, and what the embedded target finds in one like it."""
+    with EmbeddedTarget(load_scenario(SAAS).database, patches=request.param).database() as handle:
+        yield handle, check(SAAS, patches=request.param, attempts=0)
+
+
+def content(handle: Handle) -> object:
+    with psycopg.connect(handle.conninfo) as connection:
+        return connection.execute("select count(*), (select count(*) from auth.users) from public.workflows").fetchone()
+
+
+@pytest.mark.parametrize(("reached", "writes"), WAYS)
+def test_the_same_is_found_and_nothing_stays(
+    staging: tuple[Handle, Report], reached: Reached, writes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle, expected = staging
+    monkeypatch.chdir(tmp_path)  # where canary mode keeps its manifests
+    before = content(handle)
+    with reached(handle) as dsn:
+        monkeypatch.setenv("STAGING", dsn)
+        report = check(SAAS, target="env:STAGING", writes=writes, attempts=0)
+
+    assert exit_code(report) == 1
+    assert report.trouble == ""
+    assert not report.interrupted
+    assert {finding.fingerprint for finding in report.findings} == {
+        finding.fingerprint for finding in expected.findings
+    }
+    assert {finding.personas for finding in report.findings} == {finding.personas for finding in expected.findings}
+    assert content(handle) == before
