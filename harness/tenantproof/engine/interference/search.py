@@ -64,9 +64,9 @@ def search(
 ) -> Iterator[SoFar | Searched]:
     """Search for interference.  Yields how it goes after lives and batches; the last thing yielded is what was found.
 
-    *known* are (relation, command) pairs whose leaks are reported already; *enough* is asked after each batch; the
-    personas take turns *rounds* times, and live through changes of their memberships once a round; *conninfo* is for
-    a neighbour who writes meanwhile.  The wire's session must be the observer's.
+    *known* are (relation, command) pairs whose leaks are reported already; *enough* is asked before each life and after
+    each batch; the personas take turns *rounds* times, and live through changes of their memberships once a round;
+    *conninfo* is for a neighbour who writes meanwhile.  The wire's session must be the observer's.
     """
     hunt = Hunt(set_up(wire, plan), budget, known)
     lived = _Lived()
@@ -105,6 +105,7 @@ def _rounds(
             known=hunt.known,
             locate=locate,
             conninfo=conninfo,
+            enough=enough,
         )
         for finding in life.findings:
             lived.findings.setdefault(finding.fingerprint, finding)
