@@ -47,7 +47,7 @@ Connection = psycopg.Connection[tuple[object, ...]]
 _UNTIL_TIME_IS_UP = 1_000_000
 _SEARCH = "the search for interference"
 _CUT = "interrupted"
-_LOST = "the database went away in the middle of the run: what follows is what was known by then"
+LOST = "the database went away in the middle of the run: what follows is what was known by then"
 _SLOW = 0.003
 """Seconds of a round trip from which on waiting takes longer than working."""
 _TELLING = 9
@@ -137,7 +137,7 @@ def check(
         findings = [*findings, *(searched.findings if searched else ()), *further.findings]
         findings = _accepted(findings, scenario, started_at)
         yield from (FindingRaised(finding) for finding in findings)
-        trouble = _LOST if wire.lost else ""
+        trouble = LOST if wire.lost else ""
     report = _report(handle, scenario, plan, cells, findings, seed, statements, searched)
     gaps = (*report.gaps, *cut, *slow, *further.gaps)
     interrupted = any(map(_is_cut, gaps)) or any(cell.reason == NOT_REACHED for cell in cells)

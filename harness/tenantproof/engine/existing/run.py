@@ -44,7 +44,7 @@ from tenantproof.engine.existing.wording import NEEDS_WRITES, OPEN
 from tenantproof.engine.findings import Locate, find, locator
 from tenantproof.engine.matrix import NOT_REACHED, WRITES, Judged
 from tenantproof.engine.plan import Plan
-from tenantproof.engine.run import Clock, as_cell, in_words, unanswerable
+from tenantproof.engine.run import LOST, Clock, as_cell, in_words, unanswerable
 from tenantproof.engine.scripts import as_persona
 from tenantproof.engine.wire import WITHIN, Wire
 from tenantproof.identity.personas import personas as personas_of
@@ -141,6 +141,7 @@ def check_existing(
         findings=tuple(findings),
         gaps=(*plan.gaps, *remarks.gaps(plan), *_cut(plan, samples, cells, bounds), *_lonely(cast), *_gone(lost)),
         statements=statements,
+        trouble=LOST if lost else "",
         interrupted=any(result.reason == NOT_REACHED for result in results),
     )
     notes = (
