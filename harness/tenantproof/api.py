@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from tenantproof.channels.further import VIAS
 from tenantproof.config import Config, read_config
 from tenantproof.core.bisection import Bisection
 from tenantproof.core.drift import Drift
@@ -66,9 +67,6 @@ from tenantproof.targets.live import read_only
 
 if TYPE_CHECKING:
     from tenantproof.targets.diagnosis import Diagnosis
-
-VIAS = ("rest", "pooled", "replica")
-"""Ways in beside plain SQL."""
 
 DEFAULT_ATTEMPTS = 2000
 """Programs that `check` tries in its search for interference: a few seconds."""

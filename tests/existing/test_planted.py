@@ -52,7 +52,7 @@ def test_leaks_of_reading_are_the_same_findings_and_replay(batch: list[Path]) ->
 
 
 def _read(report: Report) -> dict[str, tuple[object, ...]]:
-    return {f.fingerprint: _words(f) for f in report.findings if f.command is Command.SELECT}
+    return {f.fingerprint: _words(f) for f in report.findings if f.command is Command.SELECT and f.channel == "READ"}
 
 
 def _words(finding: Finding) -> tuple[object, ...]:

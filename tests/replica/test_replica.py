@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 import tenantproof
-from tenantproof.api import VIAS
+from tenantproof.channels.further import VIAS
 from tenantproof.core.ports import Handle
 from tenantproof.core.report import Report
 from tenantproof.scenario import load_scenario

@@ -23,6 +23,9 @@ BY_PHASE: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
 )
 """Phase of a run (engine.ways.Way.phase) -> what it can tell."""
 
+VIAS = ("rest", "pooled", "replica")
+"""Those of them that a run is asked for by name (`--via`)."""
+
 FURTHER: Mapping[str, Kind] = MappingProxyType(
     {id: kind for catalogue in BY_PHASE.values() for id, kind in catalogue.items()}
 )

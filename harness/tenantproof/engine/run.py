@@ -25,7 +25,7 @@ from tenantproof.engine.acceptance import accept, ended, unmatched
 from tenantproof.engine.consulted import consulted_by
 from tenantproof.engine.findings import find, locator
 from tenantproof.engine.interference.hunt import Budget
-from tenantproof.engine.interference.search import Searched, SoFar, leaking, search
+from tenantproof.engine.interference.search import LIVES, Searched, SoFar, leaking, search
 from tenantproof.engine.matrix import NOT_REACHED, Judged, MatrixRun, look, sweeping
 from tenantproof.engine.observing import Observing, observing
 from tenantproof.engine.plan import Plan
@@ -117,6 +117,7 @@ def check(
                     known=known,
                     conninfo=observer.neighbours,
                     enough=lambda: ended() or tired(),
+                    lives=0 if _is_slow(handle) else LIVES,
                 ),
                 wire,
             )
@@ -153,10 +154,15 @@ def _ended(stop: Callable[[], bool], wire: Wire) -> Callable[[], bool]:
     return lambda: stop() or wire.lost
 
 
+def _is_slow(handle: Handle) -> bool:
+    """Whether the line to the database makes everything that is asked one by one take long."""
+    return handle.manners is not None and handle.manners.round_trip >= _SLOW
+
+
 def _tired(handle: Handle, wire: Wire) -> Callable[[], bool]:
     """Whether a search over a slow line has waited as often as its time allows; never where the line is quick."""
     manners = handle.manners
-    if manners is None or manners.round_trip < _SLOW:
+    if manners is None or not _is_slow(handle):
         return lambda: False
     most = wire.counter.round_trips + int(manners.search_seconds / manners.round_trip)
     return lambda: wire.counter.round_trips > most
@@ -166,7 +172,9 @@ def _shortened(handle: Handle, budget: Budget, searched: Searched | None) -> Ite
     """That a slow line made the search shorter."""
     if searched is not None and handle.manners is not None and searched.search.attempts < budget.attempts:
         took = f"a round trip takes {handle.manners.round_trip * 1000:.0f} ms"
-        tried = f"{searched.search.attempts:,} of about {budget.attempts:,} attempts were made"
+        tried = (
+            f"{searched.search.attempts:,} of about {budget.attempts:,} attempts were made, and no membership changed"
+        )
         yield Gap(object=_SEARCH, reason=f"{took}: {tried} (search_seconds in the configuration)")
 
 

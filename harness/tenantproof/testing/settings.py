@@ -66,7 +66,7 @@ def settings_of(config: pytest.Config) -> Settings:
 
 
 def _via(names: Sequence[str]) -> tuple[str, ...]:
-    from tenantproof.api import VIAS
+    from tenantproof.channels.further import VIAS
 
     for name in names:
         if name not in VIAS:

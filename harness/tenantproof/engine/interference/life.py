@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -82,7 +82,7 @@ class _Reached(Exception):
 
 
 class _Enough(BaseException):
-    """It has taken long enough; Hypothesis lets through what is no Exception."""
+    """Shrinking has taken long enough; Hypothesis lets through what is no Exception."""
 
 
 @dataclass(slots=True)
@@ -93,8 +93,6 @@ class Watch:
     choices: Choices
     moves: Moves
     neighbour: Neighbour | None
-    enough: Callable[[], bool]
-    """Asked before each life: once it says so, there is no further one."""
     tally: Tally = field(default_factory=Tally)
     target: _Key | None = None
     """Stop where this is reached; None: collect."""
@@ -133,9 +131,9 @@ class Watch:
         self.target, self.best, self.lives = target, None, 0
 
     def begin(self) -> None:
-        """A new life.  Raises _Enough where there were enough, or a shorter one was looked for long enough."""
+        """A new life.  Raises _Enough where a shorter one was looked for long enough."""
         self.lives += self.best is not None
-        if self.lives > _SHRINKS or self.enough():
+        if self.lives > _SHRINKS:
             raise _Enough
         self.stage.begin()
 
@@ -335,13 +333,11 @@ def life_findings(
     known: Known,
     locate: Locate,
     conninfo: str | None = None,
-    enough: Callable[[], bool] = lambda: False,
 ) -> Lived:
     """Let *examples* lives of at most *steps* steps happen, and say who reached what they may not any more.
 
     *known* are (relation, command) pairs that leak already without any step; *conninfo* opens a second connection
-    that writes at the same time (None: nobody does); *enough* is asked before each life.  The wire's session must be
-    the observer's; nothing is committed.
+    that writes at the same time (None: nobody does).  The wire's session must be the observer's; nothing is committed.
     """
     terrain = survey(wire, plan)
     if not terrain.rolls:
@@ -352,12 +348,10 @@ def life_findings(
             choices=Choices(plan, terrain),
             moves=Moves(plan, terrain),
             neighbour=neighbour,
-            enough=enough,
         )
         watch.learn()
         number = child_seed(seed, "life")
-        with suppress(_Enough):
-            _live(watch, number, examples, steps, (Phase.generate,))
+        _live(watch, number, examples, steps, (Phase.generate,))
         catches = list(_shortest(watch, number, examples, steps))
     wire.restart(())
     return Lived(

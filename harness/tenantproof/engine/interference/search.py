@@ -21,7 +21,10 @@ from tenantproof.engine.plan import Plan
 from tenantproof.engine.wire import Wire
 
 _MOSTLY = 0.5
-_LIVES, _STEPS = 8, 8
+LIVES = 8
+"""Lives that memberships are led through in a round, at most."""
+
+_STEPS = 8
 _READS = 100
 """Relations times lives: a state of a large schema takes long to look at."""
 
@@ -60,18 +63,19 @@ def search(
     known: frozenset[tuple[QName, str]] = frozenset(),
     enough: Callable[[], bool] = lambda: False,
     rounds: int = 1,
+    lives: int = LIVES,
     conninfo: str | None = None,
 ) -> Iterator[SoFar | Searched]:
     """Search for interference.  Yields how it goes after lives and batches; the last thing yielded is what was found.
 
-    *known* are (relation, command) pairs whose leaks are reported already; *enough* is asked before each life and after
-    each batch; the personas take turns *rounds* times, and live through changes of their memberships once a round;
-    *conninfo* is for a neighbour who writes meanwhile.  The wire's session must be the observer's.
+    *known* are (relation, command) pairs whose leaks are reported already; *enough* is asked after each batch; the
+    personas take turns *rounds* times, and live through changes of their memberships at most *lives* times a round
+    (0: never); *conninfo* is for a neighbour who writes meanwhile.  The wire's session must be the observer's.
     """
     hunt = Hunt(set_up(wire, plan), budget, known)
     lived = _Lived()
     try:
-        yield from _rounds(hunt, lived, locate, enough=enough, rounds=rounds, conninfo=conninfo)
+        yield from _rounds(hunt, lived, locate, enough=enough, rounds=rounds, lives=lives, conninfo=conninfo)
     except Exception:  # Hypothesis wraps what happens to a program in errors of its own
         if not wire.lost:
             raise  # a server that is gone ends the search, and what was found stands
@@ -92,29 +96,41 @@ class _Lived:
 
 
 def _rounds(
-    hunt: Hunt, lived: _Lived, locate: Locate, *, enough: Callable[[], bool], rounds: int, conninfo: str | None
+    hunt: Hunt,
+    lived: _Lived,
+    locate: Locate,
+    *,
+    enough: Callable[[], bool],
+    rounds: int,
+    lives: int,
+    conninfo: str | None,
 ) -> Iterator[SoFar]:
-    wire, plan, budget = hunt.scene.wire, hunt.scene.plan, hunt.budget
     for number in range(rounds):
-        life = life_findings(
-            wire,
-            plan,
-            seed=child_seed(budget.seed, "round", number),
-            examples=max(2, min(_LIVES, _READS // max(1, len(plan.relations)))),
-            steps=_STEPS,
-            known=hunt.known,
-            locate=locate,
-            conninfo=conninfo,
-            enough=enough,
-        )
-        for finding in life.findings:
-            lived.findings.setdefault(finding.fingerprint, finding)
-        lived.notes = life.notes
+        if lives:
+            _live(hunt, lived, locate, number, lives, conninfo)
         yield SoFar(progress(hunt.tally), 0.0)  # lives may have taken long, and a batch may too: nobody should wonder
         tried = hunt.tally.attempts
         yield from (SoFar(progress(tally), hunt.share) for tally in hunt.sweep(enough))
         if enough() or hunt.tally.attempts == tried:
             break
+
+
+def _live(hunt: Hunt, lived: _Lived, locate: Locate, number: int, lives: int, conninfo: str | None) -> None:
+    """Let memberships change, in the round of this number."""
+    plan = hunt.scene.plan
+    life = life_findings(
+        hunt.scene.wire,
+        plan,
+        seed=child_seed(hunt.budget.seed, "round", number),
+        examples=max(2, min(lives, _READS // max(1, len(plan.relations)))),
+        steps=_STEPS,
+        known=hunt.known,
+        locate=locate,
+        conninfo=conninfo,
+    )
+    for finding in life.findings:
+        lived.findings.setdefault(finding.fingerprint, finding)
+    lived.notes = life.notes
 
 
 def progress(tally: Tally) -> Search:
