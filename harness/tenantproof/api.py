@@ -639,6 +639,11 @@ def _files(patches: Sequence[str | PathLike[str]]) -> list[Path]:
 def _database_may_go() -> Iterator[None]:
     try:
         yield
+    except (psycopg.errors.TransactionRollback, psycopg.errors.LockNotAvailable) as error:
+        raise TargetError(
+            f"others wrote to the same rows or held their locks in the middle of the run: {error}\n"
+            "  run it again when less is going on, or use --writes never"
+        ) from error
     except psycopg.OperationalError as error:
         raise TargetError(f"the database went away in the middle of the run: {error}") from error
 

@@ -25,6 +25,19 @@ def test_real_rows_are_compared_and_nothing_is_told_of_them(staging: Cluster, te
     assert staging.dump() == before
 
 
+def test_an_error_that_quotes_a_row_is_not_told(staging: Cluster, tenantproof: Run, tmp_path: Path) -> None:
+    with staging.admin() as connection:
+        connection.execute(
+            "create policy casts on public.notes as restrictive for select to app_user using (body::int > 0)"
+        )
+        try:
+            done = tenantproof("check", SCENARIO, "-t", "env:STAGING", "-r", "json=run.json", STAGING=staging.dsn())
+        finally:
+            connection.execute("drop policy casts on public.notes")
+    assert "22P02" in done.stdout
+    assert "a real note" not in done.stdout + done.stderr + (tmp_path / "run.json").read_text()
+
+
 def test_a_leak_among_real_rows_exits_1(staging: Cluster, tenantproof: Run) -> None:
     with staging.admin() as connection:
         connection.execute(LEAK)

@@ -88,6 +88,42 @@ def test_refused_with_what_to_do(staging: Cluster, tenantproof: Run, before: str
     assert "to do: " in said
 
 
+HOME = (
+    "create function call_home(bigint) returns boolean language plpgsql as"
+    " $$ begin perform dblink_exec('host=elsewhere', 'select 1'); return true; end $$;"
+)
+EXPRESSIONS = {
+    "policy homesick": "create policy homesick on notes as restrictive for select to app_user using (call_home(id))",
+    "view _RETURN": "create view abroad as select id, org_id, call_home(id) from notes",
+    "constraint far": "alter table notes add constraint far check (call_home(id)) not valid",
+    "default body": "alter table notes alter column body set default call_home(1)::text",
+    "rule also": "create rule also as on insert to notes do also select call_home(1)",
+    "trigger when_home": "create trigger when_home after insert on notes for each row when (call_home(new.id))"
+    " execute function write_down()",
+}
+
+
+@pytest.mark.parametrize(("kind", "statement"), EXPRESSIONS.items())
+@pytest.mark.parametrize("writes", ["never", "rollback"])
+def test_expressions_call_out_as_well(
+    staging: Cluster, tenantproof: Run, kind: str, statement: str, writes: str
+) -> None:
+    """Reading alone sets off what policies and views call, which is enough where nothing is written."""
+    on_read = kind.startswith(("policy", "view"))
+    with staging.admin() as connection:
+        connection.execute(HOME + statement)
+        try:
+            if writes == "never" and not on_read:
+                done = tenantproof("check", SCENARIO, "-t", "env:S", "--writes", "never", S=staging.dsn())
+                assert done.returncode in (0, 4), done.stderr
+                return
+            said = refused(tenantproof, staging.dsn(), writes)
+        finally:
+            connection.execute("alter table notes alter column body set default ''; drop function call_home cascade")
+    assert f"the {kind} on public." in said
+    assert "public.call_home() opens another connection (dblink), and no rollback calls that back" in said
+
+
 def test_notifications_are_called_back_by_a_rollback_alone(staging: Cluster, tenantproof: Run) -> None:
     with staging.admin() as connection:
         connection.execute(

@@ -107,6 +107,10 @@ def set_stage(stage: Stage) -> tuple[str, ...]:
     return (TRIGGERS_OFF, clear.as_string(None), *referring, TRIGGERS_ON)
 
 
+_IN_THE_WAY = frozenset({"40001", "40P01", "55P03"})
+"""Serialization failure, deadlock, lock not available: others write to the same rows at the same time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     """The statements of one attempt, and which of them is the persona's."""
@@ -116,8 +120,13 @@ class Script:
     """Index of the persona's statement."""
 
     def acted(self, observations: tuple[Observation, ...]) -> Observation:
-        """What the persona perceived.  Raises RuntimeError where the stage could not be set."""
+        """What the persona perceived; where somebody else's work was in the way of the stage, that refusal.
+
+        Raises RuntimeError where the stage could not be set for another reason.
+        """
         if len(observations) <= self.act:
+            if observations[-1].sqlstate in _IN_THE_WAY:
+                return observations[-1]
             raise RuntimeError(f"the stage could not be set: {observations[-1].in_words()}")
         return observations[self.act]
 

@@ -1,4 +1,5 @@
-"""Which triggers make something leave the database, and whether a rollback calls it back.
+"""
+Which triggers and expressions make something leave the database, and whether a rollback calls it back.
 
 Requests of pg_net and of Supabase's webhooks are rows of a queue, and NOTIFY is sent at COMMIT (PostgreSQL, "NOTIFY";
 pg_net, "How it works"): neither happens when the transaction is rolled back.  Everything else has happened by then.
@@ -27,7 +28,12 @@ _AT_ONCE = {
     r"\bpg_logical_emit_message\s*\(\s*false": "writes to the log at once (pg_logical_emit_message)",
 }
 _TRUSTED = frozenset({"sql", "plpgsql", "plv8", "plperl", "pltcl", "internal", "pltclu_trusted", "plrust"})
-_OF_EXTENSIONS = {"pg_net": "sends HTTP requests by pg_net", "http": "sends HTTP requests at once (http)"}
+_OF_EXTENSIONS = {
+    "pg_net": "sends HTTP requests by pg_net",
+    "http": "sends HTTP requests at once (http)",
+    "dblink": "opens another connection (dblink)",
+    "pg_background": "works in another session (pg_background)",
+}
 _COMMENT = re.compile(r"('(?:[^']|'')*')|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _CALL = re.compile(r'(?:"((?:[^"]|"")+)"|(\w+))\s*\(')
 
@@ -44,16 +50,19 @@ class Code:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Firing:
-    """One trigger."""
+    """One trigger, or an expression that calls a function: a policy, a constraint, a default, a view's query."""
 
     table: str
     trigger: str
     function: QName
+    kind: str = "trigger"
+    on_read: bool = False
+    """Whether reading the table is enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallsOut:
-    """A trigger that makes something leave the database; `function` is the one that does."""
+    """A trigger or an expression that makes something leave the database; `function` is the one that does."""
 
     table: str
     trigger: str
@@ -61,13 +70,15 @@ class CallsOut:
     what: str
     at_commit: bool
     """Whether it happens at COMMIT, and so never where everything is rolled back."""
+    kind: str = "trigger"
+    on_read: bool = False
 
     def __str__(self) -> str:
         return f"{self.trigger} on {self.table}: {self.function}() {self.what}"
 
 
 def calls_out(firings: Iterable[Firing], code: Iterable[Code], foreign: Sequence[str]) -> Iterator[CallsOut]:
-    """The triggers whose function, or a function that it calls, reaches beyond the database."""
+    """Those whose function, or a function that it calls, reaches beyond the database."""
     by_name: dict[str, list[Code]] = {}
     for one in code:
         by_name.setdefault(one.name.name, []).append(one)
@@ -78,7 +89,13 @@ def calls_out(firings: Iterable[Firing], code: Iterable[Code], foreign: Sequence
             if told is not None:
                 what, at_commit = told
                 yield CallsOut(
-                    table=firing.table, trigger=firing.trigger, function=one.name, what=what, at_commit=at_commit
+                    table=firing.table,
+                    trigger=firing.trigger,
+                    function=one.name,
+                    what=what,
+                    at_commit=at_commit,
+                    kind=firing.kind,
+                    on_read=firing.on_read,
                 )
 
 

@@ -71,7 +71,7 @@ class Facts:
 def read_facts(connection: psycopg.Connection[Any], *, schemas: Sequence[str], roles: Sequence[str]) -> Facts:
     """Everything in a few round trips, on a connection in a transaction.  Raises psycopg.Error."""
     scope = {"schemas": list(schemas), "roles": list(roles)}
-    names = ("server", "settings", "markers", "tables", "roles", "triggers", "functions", "outlets")
+    names = ("server", "settings", "markers", "tables", "roles", "triggers", "expressions", "functions", "outlets")
     with connection.pipeline():
         cursors = {name: psycopg.Cursor[Any](connection, row_factory=namedtuple_row) for name in names}
         for name, cursor in cursors.items():
@@ -104,7 +104,13 @@ def read_facts(connection: psycopg.Connection[Any], *, schemas: Sequence[str], r
         may_silence=_may_silence(connection),
         tables=tuple(table for table, in_scope in tables if in_scope),
         others=tuple(table for table, in_scope in tables if not in_scope),
-        calls_out=tuple(calls_out(map(_firing, found["triggers"]), map(_code, found["functions"]), outlets[_FOREIGN])),
+        calls_out=tuple(
+            calls_out(
+                [*map(_firing, found["triggers"]), *map(_expression, found["expressions"])],
+                map(_code, found["functions"]),
+                outlets[_FOREIGN],
+            )
+        ),
         event_triggers=outlets["event trigger"],
         publications=outlets["publication"],
         extensions=outlets["extension"],
@@ -140,6 +146,10 @@ def _counted(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> li
 
 def _firing(row: Any) -> Firing:  # noqa: ANN401  (a named tuple of the query)
     return Firing(table=row.table, trigger=row.name, function=QName(row.function_schema, row.function_name))
+
+
+def _expression(row: Any) -> Firing:  # noqa: ANN401  (a named tuple of the query)
+    return replace(_firing(row), kind=row.kind, on_read=row.on_read)
 
 
 def _code(row: Any) -> Code:  # noqa: ANN401  (a named tuple of the query)

@@ -51,9 +51,9 @@ class Refusal:
 
 def refusals(facts: Facts, settings: TargetSettings, writes: Writes) -> list[Refusal]:
     """Everything that speaks against the run; none where it may begin."""
-    found = [*_place(facts, settings), *_login(facts), *_sight(facts)]
+    found = [*_place(facts, settings), *_login(facts), *_sight(facts), *_beyond(facts, settings, writes)]
     if writes is not Writes.NEVER:
-        found += [*_environment(facts, settings, writes), *_writing(facts, settings, writes)]
+        found += [*_environment(facts, settings, writes), *_writing(facts, settings)]
     return found
 
 
@@ -64,7 +64,7 @@ def remarks(facts: Facts, settings: TargetSettings, writes: Writes) -> Iterator[
     told = [str(one) for one in facts.calls_out if _is_allowed(one.function, settings) or _is_called_back(one, writes)]
     if told:
         end = ", and is called back by the rollback" if writes is Writes.ROLLBACK else ""
-        yield f"triggers that reach beyond the database{end}: {_listed(told)}"
+        yield f"triggers and expressions that reach beyond the database{end}: {_listed(told)}"
     if facts.event_triggers:
         yield f"event triggers, which temporary functions of ours wake: {', '.join(facts.event_triggers)}"
     if facts.publications and facts.wal_level == "logical" and writes is Writes.CANARY:
@@ -140,7 +140,7 @@ def _production(facts: Facts) -> list[tuple[str, str]]:
     return [(where, text) for where, text in facts.said if _PRODUCTION.search(text)]
 
 
-def _writing(facts: Facts, settings: TargetSettings, writes: Writes) -> Iterator[Refusal]:
+def _writing(facts: Facts, settings: TargetSettings) -> Iterator[Refusal]:
     if facts.in_recovery:
         yield Refusal("the server is a replica, where nothing can be written", "use --writes never, or the primary")
     elif facts.read_only:
@@ -166,16 +166,22 @@ def _writing(facts: Facts, settings: TargetSettings, writes: Writes) -> Iterator
             "use --writes never or a smaller copy (a Supabase branch begins without data), "
             f"or raise [targets.{_name_of(settings)}] largest",
         )
+
+
+def _beyond(facts: Facts, settings: TargetSettings, writes: Writes) -> Iterator[Refusal]:
+    """What would happen elsewhere: where nothing is written, what reading alone sets off."""
     for one in facts.calls_out:
+        if writes is Writes.NEVER and not one.on_read:
+            continue
         if not _is_allowed(one.function, settings) and not _is_called_back(one, writes):
             yield Refusal(
-                f"the trigger {one}" + ("" if one.at_commit else ", and no rollback calls that back"),
+                f"the {one.kind} {one}" + ("" if one.at_commit else ", and no rollback calls that back"),
                 f'where it does no harm: [targets.{_name_of(settings)}] allow_triggers = ["{one.function}"]',
             )
 
 
 def _is_called_back(one: CallsOut, writes: Writes) -> bool:
-    return writes is Writes.ROLLBACK and one.at_commit
+    return writes is not Writes.CANARY and one.at_commit
 
 
 def _is_allowed(function: QName, settings: TargetSettings) -> bool:

@@ -13,6 +13,7 @@ from psycopg import sql
 from tenantproof.core.catalog import Catalog, Relation
 from tenantproof.core.model import Platform, QName, Scenario
 from tenantproof.core.ports import Identity
+from tenantproof.engine.existing.discreet import said_of
 from tenantproof.engine.existing.transaction import Connection
 from tenantproof.identity.claims import merge
 from tenantproof.seeding.paths import table_name
@@ -69,7 +70,7 @@ class Accounts:
                 for user, email, *held in self._connection.execute(statement):
                     self._known[user] = Account(email, *map(_object, held))
         except psycopg.Error as error:
-            self.refused = f"{relation.name}: {error.diag.message_primary or type(error).__name__}"
+            self.refused = f"{relation.name}: {said_of(error.sqlstate, error.diag.message_primary or '')}"
 
     def of(self, user: str) -> Account:
         """The account of a user."""

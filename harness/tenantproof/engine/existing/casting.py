@@ -12,6 +12,7 @@ from tenantproof.core.catalog import Catalog
 from tenantproof.core.errors import NothingToCheck, TargetError
 from tenantproof.core.model import Member, Persona, PersonaKind, QName, Scenario, Tenancy
 from tenantproof.engine.existing.accounts import Accounts
+from tenantproof.engine.existing.discreet import said_of
 from tenantproof.engine.existing.hashes import short
 from tenantproof.engine.existing.limits import Limits
 from tenantproof.engine.existing.members import MOST, Belonging, Members
@@ -64,7 +65,7 @@ def choose(
         return _Casting(connection, catalog, scenario, tenancy, seed, limits, accounts, working).choose()
     except psycopg.Error as error:
         tables = ", ".join(str(membership.table) for membership in scenario.memberships) or "the tables"
-        said = (error.diag.message_primary or str(error)).strip()
+        said = said_of(error.sqlstate, (error.diag.message_primary or "").strip())
         raise TargetError(f"the observer cannot read who belongs to which tenant in {tables}: {said}") from None
 
 

@@ -30,6 +30,7 @@ from tenantproof.engine.acceptance import accept, ended, unmatched
 from tenantproof.engine.existing import remarks
 from tenantproof.engine.existing.accounts import Accounts
 from tenantproof.engine.existing.casting import Cast, choose, introduction
+from tenantproof.engine.existing.discreet import DiscreetWire
 from tenantproof.engine.existing.hashes import short
 from tenantproof.engine.existing.identities import Identities
 from tenantproof.engine.existing.judging import Cell, with_controls
@@ -103,7 +104,7 @@ def check_existing(
         if not plan.relations:
             raise NothingToCheck(f"no table or view in {', '.join(scenario.database.schemas)}: nothing to check")
         clock.lap("casting")
-        with Wire(connection, WITHIN) as wire:
+        with (Wire if include_data else DiscreetWire)(connection, WITHIN) as wire:
             wire.prepare(())
             yield PhaseStarted(
                 f"comparing what {len(plan.identities)} personas see in {len(plan.relations)} relations", may_end=True

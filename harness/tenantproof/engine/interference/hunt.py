@@ -135,10 +135,11 @@ class Hunt:
         if not subjects:
             return
         self._first_calls(seat, enough)
-        for programs in self._always(seat):
-            if enough():  # over a slow line each of these parts takes seconds
-                return
-            self._run(seat, programs)
+        self._run(seat, list(obvious_reads(seat.vocabulary)))
+        self._run(seat, list(collisions(seat.vocabulary)))
+        if self.budget.obvious:
+            self._run(seat, list(obvious_writes(seat.vocabulary)))
+        self._run(seat, self._endings(seat))
         # Each persona begins elsewhere: in a large schema nobody comes round.
         child_random(self.budget.seed, "order", seat.persona.name, self._round).shuffle(subjects)
         start = self.tally.attempts
@@ -156,14 +157,6 @@ class Hunt:
             idle = idle + 1 if self.tally.attempts == before else 0
             if idle * _AT_ONCE >= len(subjects):
                 return  # everything that can be said was said
-
-    def _always(self, seat: Seat) -> Iterator[list[Program]]:
-        """What every persona tries before anything is drawn."""
-        yield list(obvious_reads(seat.vocabulary))
-        yield list(collisions(seat.vocabulary))
-        if self.budget.obvious:
-            yield list(obvious_writes(seat.vocabulary))
-        yield self._endings(seat)
 
     def _draw(self, seat: Seat, subjects: Sequence[Noun | Verb], turn: int, examples: int) -> list[list[Program]]:
         """Batches with a program about each subject."""
