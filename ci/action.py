@@ -55,6 +55,14 @@ class Wrong(Exception):
         self.code = code
 
 
+def _words(said: str) -> list[str]:
+    """The arguments in an input.  Raises Wrong for a quote that does not close."""
+    try:
+        return shlex.split(said)
+    except ValueError as error:
+        raise Wrong(f"the input args cannot be read: {error}: {said}") from None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One verb on one scenario."""
@@ -77,7 +85,7 @@ class Run:
         for kind in FORMATS:
             yield from ("--report", f"{kind}={self.report(kind)}")
         for said in (_given("args"), _given(f"{self.verb}-args")):
-            yield from shlex.split(said)
+            yield from _words(said)
 
     def _options(self) -> dict[str, str]:
         options = {"--target": _given("target"), "--baseline": _given("baseline"), "--examples": str(KEPT / "examples")}

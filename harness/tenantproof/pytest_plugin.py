@@ -86,10 +86,20 @@ def pytest_configure(config: pytest.Config) -> None:
         "tenant_isolation: a test of tenant isolation; every collected cell has it.",
     ):
         config.addinivalue_line("markers", line)
+    patterns = config.getini("tenantproof_scenarios")
+    if patterns != PATTERNS:
+        _require_files(config.rootpath, patterns)
     if config.getoption("--tenantproof-report"):
         from tenantproof.testing.settings import settings_of
 
         settings_of(config)  # a report that cannot be written is better refused now than after all tests
+
+
+def _require_files(root: Path, patterns: list[str]) -> None:
+    """Raise UsageError for a pattern that somebody wrote and that finds nothing: green would mean nothing."""
+    for pattern in patterns:
+        if next(root.rglob(pattern.lstrip("/")), None) is None:
+            raise pytest.UsageError(f"tenantproof_scenarios = {pattern}: no file below {root} is called so")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -118,6 +118,7 @@ def test_reports_of_an_earlier_run_are_not_taken_for_this_one_s(workspace: Path)
         ({"scenarios": "nope/*.tenancy.yaml"}, 2, "there is no such file"),
         ({"working_directory": "migrations"}, 5, "no *.tenancy.yaml here"),
         ({"check_args": "--atempts 0"}, 2, "--attempts"),
+        ({"args": "--note don't"}, 2, "the input args cannot be read: No closing quotation"),
     ],
 )
 def test_a_wrong_input_is_named(workspace: Path, inputs: dict[str, str], code: int, said: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import pytest
 from tests.existing.looking import Stranger, stranger
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "existing"
+
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+WATCHER, STRAY = f"watcher_{_WORKER}", f"stray_{_WORKER}"
+"""Roles are the server's, which workers share."""
 
 
 def of(name: str) -> Path:
@@ -25,10 +30,11 @@ def clinic() -> Iterator[Stranger]:
 def helpdesk() -> Iterator[Stranger]:
     with stranger(of("helpdesk")) as there:
         there.execute(
-            "create role watcher login bypassrls; grant pg_read_all_data, desk_user to watcher; create role stray login"
+            f"create role {WATCHER} login bypassrls; grant pg_read_all_data, desk_user to {WATCHER};"
+            f" create role {STRAY} login"
         )
         yield there
-        there.execute("drop role watcher; drop role stray")  # roles are the server's, which others share
+        there.execute(f"drop role {WATCHER}; drop role {STRAY}")  # roles are the server's, which others share
 
 
 @pytest.fixture(scope="module")

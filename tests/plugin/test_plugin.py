@@ -215,6 +215,13 @@ def test_options_win_over_the_ini(small: Path) -> None:
     assert "missing.json: there is no such file" in suite(small, *chosen, *options).stdout
 
 
+def test_a_pattern_that_finds_nothing_is_refused(small: Path) -> None:
+    (small / "pytest.ini").write_text("[pytest]\ntenantproof_scenarios = scenarios/*.tenancy.yaml\n")
+    done = suite(small, "-q")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "tenantproof_scenarios = scenarios/*.tenancy.yaml: no file below" in done.stdout + done.stderr
+
+
 def test_a_report_that_cannot_be_written_is_refused_before_any_test(small: Path) -> None:
     done = suite(small, "-q", "--tenantproof-report", "jsn=run.json")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR

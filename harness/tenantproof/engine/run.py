@@ -486,7 +486,12 @@ def _report(
         unseeded=plan.manifest.unseeded,
         gaps=(*plan.gaps, *(searched.gaps if searched is not None else plan.uncalled)),
         search=searched.search if searched is not None else None,
-        notes=(*_notes(plan), *_mute_personas(plan, cells), *(searched.notes if searched is not None else ())),
+        notes=(
+            *_notes(plan),
+            *_mute_personas(plan, cells),
+            *_empty_settings(plan, cells),
+            *(searched.notes if searched is not None else ()),
+        ),
         statements=statements,
         rows_seeded=sum(map(len, plan.world.rows.values())),
     )
@@ -506,6 +511,17 @@ def _mute_personas(plan: Plan, cells: Sequence[CellResult]) -> Iterator[str]:
         own = [cell for cell in cells if cell.persona == name]
         if own and all(cell.verdict is Verdict.ERROR for cell in own):
             yield f"every statement of {name} failed, so nothing is known about them: {own[0].reason}"
+
+
+def _empty_settings(plan: Plan, cells: Sequence[CellResult]) -> Iterator[str]:
+    """What to do where policies cast a setting that is empty: so it is, and not NULL, on a connection used before."""
+    if plan.scenario.session.settings and any(
+        cell.verdict is Verdict.ERROR and "22P02" in cell.reason and '""' in cell.reason for cell in cells
+    ):
+        yield (
+            "for people without a tenant or user, session.settings are '' as on a pooled connection that somebody used"
+            " before: policies that cast them fail there; write nullif(current_setting('…', true), '')"
+        )
 
 
 def in_words(tenancy: Tenancy) -> str:
