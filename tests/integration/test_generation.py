@@ -149,7 +149,7 @@ def sits_down(scene: Scene, seat: Seat) -> None:
 @pytest.mark.parametrize(
     ("path", "examples"),
     [
-        (SAAS, 3),
+        pytest.param(SAAS, 3, marks=pytest.mark.thorough, id="workflow_saas"),
         (NUMBERED, 15),
         (STRANGERS / "quoted" / "quoted_full.tenancy.yaml", 15),
         (STRANGERS / "guc" / "guc_full.tenancy.yaml", 15),

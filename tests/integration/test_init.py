@@ -513,6 +513,7 @@ def _objects(conninfo: str) -> object:
 # Size
 
 
+@pytest.mark.thorough
 def test_a_thousand_tables(tmp_path: Path) -> None:
     """Inference stays far below five seconds."""
     tables = [

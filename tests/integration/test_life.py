@@ -32,7 +32,7 @@ STRANGERS = ("accounts/accounts_full", "chat/chat_full", "claims/claims", "group
 SILENT = [
     *(LIFE / name / "safe.tenancy.yaml" for name in LEAKS),
     *(ROOT / "fixtures" / "strangers" / f"{name}.tenancy.yaml" for name in STRANGERS),
-    ROOT / "scenarios" / "workflow_saas.tenancy.yaml",
+    pytest.param(ROOT / "scenarios" / "workflow_saas.tenancy.yaml", marks=pytest.mark.thorough, id="workflow_saas"),
 ]
 SEEDS = (1, 2, 20260101) if os.environ.get("TENANTPROOF_THOROUGH") else (20260101,)
 

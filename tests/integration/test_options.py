@@ -83,6 +83,7 @@ def test_a_kept_database_stays_until_its_server_is_stopped(tenantproof: Run, sma
         os.kill(int(Path(pid_file).read_text().split()[0]), signal.SIGINT)
 
 
+@pytest.mark.thorough  # `make demo` is the tour; CI runs it, too
 def test_the_tour_shows_a_clean_run_and_a_leak(tenantproof: Run, tmp_path: Path) -> None:
     done = tenantproof("demo", "--reports", tmp_path / "out", "--color", "never", "--seed", "7")
     assert done.returncode == 0

@@ -11,7 +11,7 @@ from tests.staging.conftest import Run
 from tests.staging.delaying import delayed
 
 
-@pytest.mark.parametrize("milliseconds", [30, 200])
+@pytest.mark.parametrize("milliseconds", [30, pytest.param(200, marks=pytest.mark.thorough)])
 def test_a_check_over_a_slow_line(staging: Cluster, tenantproof: Run, milliseconds: int) -> None:
     """Everything but the search waits fewer than a hundred times, however many statements it sends."""
     with delayed(("127.0.0.1", staging.port), milliseconds / 1000) as port:
