@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.unit import sample_reports as samples
 
-from tenantproof.channels.further import BY_PHASE, FURTHER
+from tenantproof.channels.further import BY_PHASE, FURTHER, VIAS
 from tenantproof.channels.registry import CHANNELS
 from tenantproof.channels.tried import SEARCHED, was_tried
 from tenantproof.core.errors import ScenarioError, UsageError
@@ -27,6 +27,7 @@ from tenantproof.reports.baseline import baseline_of, compared, load_baseline, p
 from tenantproof.reports.history import summarized, with_history
 from tenantproof.reports.rules import rules
 from tenantproof.reports.since import seen, since
+from tenantproof.reports.wording import replay_command
 from tenantproof.scenario.accepting import require_term, with_acceptance
 from tenantproof.scenario.loading import scenario_in
 from tenantproof.scenario.parsing import parse
@@ -112,6 +113,12 @@ def test_every_kind_of_finding_belongs_to_a_part_of_a_run() -> None:
         for channel in known:
             assert was_tried(channel, report(timing=Timing(phases={phase: 1.0})))
             assert not was_tried(channel, report())
+
+
+@pytest.mark.parametrize("way", VIAS)
+def test_what_a_way_found_is_replayed_by_that_way(way: str) -> None:
+    for channel in BY_PHASE[way]:
+        assert replay_command(report(), replace(samples.small().findings[0], channel=channel)).endswith(f" --via {way}")
 
 
 # --- the text of a scenario ---

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from tenantproof.channels.pooled.catalogue import POOLED_CHANNELS
-from tenantproof.channels.rest.catalogue import REST_CHANNELS
+from tenantproof.channels.further import PHASE_OF, VIAS
 from tenantproof.core.finding import Finding, Property
 from tenantproof.core.model import Command
 from tenantproof.core.report import Report, Search, Timing
@@ -130,9 +129,8 @@ def replay_command(report: Report, finding: Finding) -> str:
 
 def _via(finding: Finding) -> str:
     """The way in without which the run does not find it."""
-    if finding.channel in POOLED_CHANNELS:
-        return " --via pooled"
-    return " --via rest" if finding.channel in REST_CHANNELS else ""
+    phase = PHASE_OF.get(finding.channel)
+    return f" --via {phase}" if phase in VIAS else ""
 
 
 def subject(report: Report) -> str:

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenantproof.channels import matrix as _filled  # noqa: F401  (importing it fills the catalogue)
-from tenantproof.channels.pooled.catalogue import POOLED_CHANNELS
+from tenantproof.channels.further import BY_PHASE
 from tenantproof.channels.registry import CHANNELS
-from tenantproof.channels.replica.catalogue import REPLICA_CHANNELS
-from tenantproof.channels.rest.catalogue import REST_CHANNELS
 from tenantproof.core.errors import TenantproofError
 from tenantproof.core.finding import Finding
 from tenantproof.core.model import Command
@@ -179,17 +177,13 @@ def _properties(found: Outline) -> Iterator[tuple[str, Judge]]:
         yield name, _of_channels(found.path, channels)
 
 
-WAYS = {
-    "rest": (tuple(REST_CHANNELS), "api"),
-    "pooled": (tuple(POOLED_CHANNELS), "pooled connections"),
-    "replica": (tuple(REPLICA_CHANNELS), "replica"),
-}
-"""What the further ways in find, and what their gaps are about."""
+WAYS = {"rest": "api", "pooled": "pooled connections", "replica": "replica"}
+"""The further ways in, and what their gaps are about."""
 
 
 def _ways(found: Outline, via: Iterable[str]) -> Iterator[tuple[str, Judge]]:
     for way in via:
-        yield way, _of_way(found.path, *WAYS[way])
+        yield way, _of_way(found.path, tuple(BY_PHASE[way]), WAYS[way])
 
 
 def _of_way(path: Path, channels: tuple[str, ...], about: str) -> Judge:
