@@ -8,7 +8,7 @@ a pipeline, while here an error is one answer among many.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from select import select
 
@@ -24,7 +24,7 @@ _CHUNK = 60
 """Scripts that are sent at once; while they are, answers are taken in (`_flush`), so that no side waits for ever."""
 
 _AHEAD = 12
-"""Chunks that are sent before the answers to the first are read: over a slow line all of them share one round trip."""
+"""Pieces that are sent before the answers to the first are read: over a slow line all of them share one round trip."""
 
 _UNDO = b"ROLLBACK TO SAVEPOINT attempt"
 
@@ -39,6 +39,36 @@ class Counter:
 
     statements: int = 0
     round_trips: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Scripts that run in a state of their own: what *set_up* makes of the transaction (nothing: as it is)."""
+
+    scripts: Sequence[Script]
+    set_up: Script = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    """What is sent at once of the part with this number."""
+
+    part: int
+    set_up: Script
+    scripts: Sequence[Script]
+
+    @property
+    def answers(self) -> int:
+        """How many results it brings: of statements, of syncs, of undoing."""
+        set_up = len(self.set_up) + 1 if self.set_up else 0
+        return set_up + (sum(map(len, self.scripts)) + 2 * len(self.scripts) + 1 if self.scripts else 0)
+
+
+def _pieces(number: int, part: Part) -> Iterator[_Piece]:
+    set_up = (*part.set_up, "SAVEPOINT attempt") if part.set_up else ()
+    for start in range(0, max(1, len(part.scripts)) if set_up else len(part.scripts), _CHUNK):
+        yield _Piece(part=number, set_up=set_up, scripts=part.scripts[start : start + _CHUNK])
+        set_up = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +134,8 @@ class Wire:
 
     def settle(self) -> None:
         """Wait until all set-up was done.  Raises psycopg.Error for the first of it that failed."""
-        failure = self._read_set_up()
-        if failure is not None:
-            raise psycopg.errors.error_from_result(failure)
+        self.counter.round_trips += bool(self._unread)
+        self._unless(self._read_set_up(), ())
 
     def run(self, scripts: Sequence[Script]) -> list[tuple[Observation, ...]]:
         """Run each script from the savepoint's state and undo it.
@@ -114,31 +143,44 @@ class Wire:
         Returns one tuple of observations per script, one for each statement up to and including the first that
         was refused.
         """
-        chunks = [scripts[start : start + _CHUNK] for start in range(0, len(scripts), _CHUNK)]
-        answers: list[tuple[Observation, ...]] = []
-        for chunk in chunks[:_AHEAD]:
-            self._send_all(chunk)
-        if self._unread and chunks:
-            self._after_set_up(chunks[:_AHEAD])
-        for number, chunk in enumerate(chunks):
-            answers.extend(self._receive_all(chunk))
-            if number + _AHEAD < len(chunks):
-                self._send_all(chunks[number + _AHEAD])
-        self.counter.round_trips += -(-len(chunks) // _AHEAD)
+        return self.run_each([Part(scripts=scripts)])[0]
+
+    def run_each(self, parts: Sequence[Part]) -> list[list[tuple[Observation, ...]]]:
+        """For each part in turn: prepare its set-up, if it has any, and run its scripts.
+
+        All of it is sent ahead, so over a slow line the parts share their waiting.  Returns what `run` does, for each
+        part; raises psycopg.Error where set-up fails, as `prepare` does.
+        """
+        pieces = [piece for number, part in enumerate(parts) for piece in _pieces(number, part)]
+        answers: list[list[tuple[Observation, ...]]] = [[] for _ in parts]
+        for piece in pieces[:_AHEAD]:
+            self._send_piece(piece)
+        self._unless(self._read_set_up() if pieces else None, pieces[:_AHEAD])
+        for at, piece in enumerate(pieces):
+            sent = pieces[at : at + _AHEAD]
+            if piece.set_up:
+                self._unless(self._receive_set_up(len(piece.set_up)), sent, answered=len(piece.set_up) + 1)
+            answers[piece.part].extend(self._receive_all(piece.scripts))
+            if at + _AHEAD < len(pieces):
+                self._send_piece(pieces[at + _AHEAD])
+        self.counter.round_trips += -(-len(pieces) // _AHEAD)
         return answers
 
-    def _after_set_up(self, sent: Sequence[Sequence[Script]]) -> None:
-        """Read what set-up came to, which lies before the answers to the chunks that were just sent."""
-        failure = self._read_set_up()
+    def _unless(self, failure: pq.abc.PGresult | None, sent: Sequence[_Piece], *, answered: int = 0) -> None:
+        """Go on, unless set-up failed: then drop the answers to what was sent, but for those *answered* already."""
         if failure is None:
             return
-        scripts = [script for chunk in sent for script in chunk]
-        for _ in range(sum(map(len, scripts)) + 2 * len(scripts) + len(sent)):  # answers, syncs and undos, last syncs
+        for _ in range(sum(piece.answers for piece in sent) - answered):
             self._await()
             if (result := self._pg.get_result()) is not None and result.status != pq.ExecStatus.PIPELINE_SYNC:
                 self._end_of_result()
         self._notices.clear()
         raise psycopg.errors.error_from_result(failure)
+
+    def _send_piece(self, piece: _Piece) -> None:
+        if piece.set_up:
+            self._send_set_up(piece.set_up)
+        self._send_all(piece.scripts)
 
     def _send_all(self, chunk: Sequence[Script]) -> None:
         if chunk:
@@ -174,25 +216,30 @@ class Wire:
         return tuple(observations)
 
     def _set_up(self, statements: Script) -> None:
-        for statement in statements:
-            self._pg.send_query_params(statement.encode(), None)
-        self._pg.pipeline_sync()
-        self._flush()
+        self._send_set_up(statements)
         self._unread.append(len(statements))
         if len(self._unread) > _CHUNK:
             self.settle()
 
+    def _send_set_up(self, statements: Script) -> None:
+        for statement in statements:
+            self._pg.send_query_params(statement.encode(), None)
+        self._pg.pipeline_sync()
+        self._flush()
+
     def _read_set_up(self) -> pq.abc.PGresult | None:
-        """The first failure among what set-up came to."""
-        failure: pq.abc.PGresult | None = None
+        """The first failure among what set-up came to that nobody has waited for yet."""
         unread, self._unread = self._unread, []
-        for statements in unread:
-            for _ in range(statements):
-                result = self._take_result()
-                if result.status == pq.ExecStatus.FATAL_ERROR:
-                    failure = failure or result
-            self._take_sync()
-        self.counter.round_trips += bool(unread)
+        failures = [self._receive_set_up(statements) for statements in unread]
+        return next((failure for failure in failures if failure is not None), None)
+
+    def _receive_set_up(self, statements: int) -> pq.abc.PGresult | None:
+        failure: pq.abc.PGresult | None = None
+        for _ in range(statements):
+            result = self._take_result()
+            if result.status == pq.ExecStatus.FATAL_ERROR:
+                failure = failure or result
+        self._take_sync()
         self._notices.clear()  # of what the set-up did: the persona does not hear it
         return failure
 

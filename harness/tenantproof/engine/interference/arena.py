@@ -24,7 +24,7 @@ from tenantproof.core.program import Answer, Line, Program
 from tenantproof.engine.interference.elsewhere import Elsewhere
 from tenantproof.engine.interference.facts import Facts
 from tenantproof.engine.scripts import as_observer, as_persona, set_settings
-from tenantproof.engine.wire import Wire
+from tenantproof.engine.wire import Part, Script, Wire
 from tenantproof.properties.border import Border
 from tenantproof.properties.confidentiality import Difference, differ, interference
 from tenantproof.properties.integrity import Breach, Hanging, breaches
@@ -125,6 +125,18 @@ class Damage:
     """Where it happened, if not in world 1."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stay:
+    """Programs in a state of the database, and the statements that make it (none: as it is)."""
+
+    entering: Script
+    programs: Sequence[Program]
+
+
+_Acted = tuple[list[Answer], list[tuple[QName, ...]]]
+"""Answers of programs, and the relations that each of them wrote to."""
+
+
 def learn_oids(wire: Wire, facts: Facts) -> Mapping[QName, str]:
     """The oid of each known relation, and the prepared question which of them were written to."""
     names = list(facts.relations)
@@ -162,24 +174,26 @@ class Arena:
         answers, touched = self._act(programs)
         for program, answer in zip(programs, answers, strict=True):
             self.tally.count(program, answer)
+        visits = [(world, self._comparable(world, programs, answers)) for world in self.worlds]
+        visits = [(world, places) for world, places in visits if places]
         suspects: list[tuple[int, Elsewhere, Answer]] = []
         elsewhere: list[Damage] = []
-        for world in self.worlds:
-            chosen = [
-                i
-                for i, program in enumerate(programs)
-                if _applies(world, program) and answers[i][-1].sqlstate != _TIMEOUT
-            ]
-            if not chosen:
-                continue
-            seconds, damages = self._in(world, [programs[i] for i in chosen])
+        heard = self._in_each([(world, [programs[i] for i in places]) for world, places in visits])
+        for (world, places), (seconds, damages) in zip(visits, heard, strict=True):
             elsewhere += damages
-            self.tally.pairs += len(chosen)
+            self.tally.pairs += len(places)
             suspects += [
-                (i, world, second) for i, second in zip(chosen, seconds, strict=True) if differ(answers[i], second)
+                (i, world, second) for i, second in zip(places, seconds, strict=True) if differ(answers[i], second)
             ]
         found = self._confirmed(programs, answers, suspects)
         return found, [*self._damages(programs, touched, self._facts.before), *elsewhere]
+
+    @staticmethod
+    def _comparable(world: Elsewhere, programs: Sequence[Program], answers: Sequence[Answer]) -> list[int]:
+        """Places of the programs that the world can tell something about."""
+        return [
+            i for i, program in enumerate(programs) if _applies(world, program) and answers[i][-1].sqlstate != _TIMEOUT
+        ]
 
     def learned(self, program: Program, worlds: Sequence[Elsewhere]) -> list[Difference | None]:
         """What the program tells about each of these worlds, nondeterminism left out."""
@@ -192,29 +206,40 @@ class Arena:
 
     def lasting(self, suspicion: Suspicion) -> bool:
         """Whether it is the same every time, alternating between the worlds: what draws lots differs in the end."""
-        for _ in range(_LASTING):
-            found = self.suspicion(suspicion.program, suspicion.world)
+        program, world = suspicion.program, suspicion.world
+        self._begin()
+        both = (self._stay(None, [program] * 3), self._stay(world, [program] * 2))
+        heard = [answers for answers, _ in self._act_each(both * _LASTING)]
+        self._leave()
+        for (first, *again), elsewhere in zip(heard[::2], heard[1::2], strict=True):
+            found = _judged(program, world, first, again, elsewhere)
             if found is None or not _alike(found, suspicion):
                 return False
         return True
 
     def _suspicions(self, program: Program, worlds: Sequence[Elsewhere]) -> list[Suspicion | None]:
         self._begin()
-        first, *again = (self._act([program])[0][0] for _ in range(3))
-        return [self._judged(program, world, first, self._in(world, [program])[0][0], again) for world in worlds]
+        own = self._stay(None, [program] * 3)
+        heard = self._act_each([own, *(self._stay(world, [program] * 2) for world in worlds)])
+        self._leave()
+        ((first, *again), _), *elsewhere = heard
+        return [
+            _judged(program, world, first, again, answers)
+            for world, (answers, _) in zip(worlds, elsewhere, strict=True)
+        ]
 
     def in_turn(self, program: Program, between: Elsewhere) -> tuple[Answer, Answer, Answer]:
         """The program's answers twice in world 1, then in another: what is not undone (sequences) goes on counting."""
         self._begin()
-        first, second = (self._act([program])[0][0] for _ in range(2))
-        third = self._in(between, [program])[0][0]
-        return first, second, third
+        (own, _), (other, _) = self._act_each([self._stay(None, [program] * 2), self._stay(between, [program])])
+        self._leave()
+        return own[0], own[1], other[0]
 
     def damage(self, program: Program, world: Elsewhere | None = None) -> Damage | None:
         """What the program changes that it may not change, in world 1 or in another."""
         self._begin()
         if world is not None:
-            found = self._in(world, [program])[1]
+            found = self._in_each([(world, [program])])[0][1]
         else:
             _, touched = self._act([program])
             found = self._damages([program], touched, self._facts.before)
@@ -229,16 +254,34 @@ class Arena:
         except psycopg.Error as error:
             raise TargetError(f"nobody can become {self.persona.name}: {str(error).strip()}") from error
 
-    def _in(self, world: Elsewhere, programs: Sequence[Program]) -> tuple[list[Answer], list[Damage]]:
-        """Answers in another world; where others depend on what the persona does, also what was damaged there."""
-        self._wire.prepare((_BACK, *world.statements, *self._becoming))
-        answers, touched = self._act(programs)
-        damages: list[Damage] = []
-        if world.targets:
-            before = self._look({name for names in touched for name in names})
-            damages = [replace(damage, world=world) for damage in self._damages(programs, touched, before)]
-        self._wire.prepare((_BACK, *self._becoming))
-        return answers, damages
+    def _in_each(
+        self, visits: Sequence[tuple[Elsewhere, Sequence[Program]]]
+    ) -> list[tuple[list[Answer], list[Damage]]]:
+        """Answers in other worlds; where others depend on what the persona does, also what was damaged there."""
+        acted = self._act_each([self._stay(world, programs) for world, programs in visits])
+        found = [
+            (answers, self._damages_in(world, programs, touched) if world.targets and any(touched) else [])
+            for (world, programs), (answers, touched) in zip(visits, acted, strict=True)
+        ]
+        self._leave()
+        return found
+
+    def _damages_in(
+        self, world: Elsewhere, programs: Sequence[Program], touched: Sequence[Sequence[QName]]
+    ) -> list[Damage]:
+        self._wire.prepare(self._entering(world))
+        before = self._look({name for names in touched for name in names})
+        return [replace(damage, world=world) for damage in self._damages(programs, touched, before)]
+
+    def _stay(self, world: Elsewhere | None, programs: Sequence[Program]) -> _Stay:
+        return _Stay(entering=self._entering(world), programs=programs)
+
+    def _entering(self, world: Elsewhere | None) -> Script:
+        """What makes another world (None: world 1) around the persona."""
+        return (_BACK, *(world.statements if world is not None else ()), *self._becoming)
+
+    def _leave(self) -> None:
+        self._wire.prepare(self._entering(None))
 
     def _look(self, relations: Set[QName]) -> Mapping[QName, Snapshot]:
         """What the observer sees of these relations in the world as it is now."""
@@ -249,15 +292,22 @@ class Arena:
             for name, answer in zip(names, said, strict=True)
         }
 
-    def _act(self, programs: Sequence[Program]) -> tuple[list[Answer], list[tuple[QName, ...]]]:
-        """Answers, and the relations that each program wrote to."""
-        scripts = [_script(program) for program in programs]
+    def _act(self, programs: Sequence[Program]) -> _Acted:
+        """Answers, and the relations that each program wrote to, in the world as it is."""
+        return self._act_each([_Stay(entering=(), programs=programs)])[0]
+
+    def _act_each(self, stays: Sequence[_Stay]) -> list[_Acted]:
+        """What programs came to in each of these states, all of them sent ahead."""
+        parts = [Part(set_up=stay.entering, scripts=[_script(program) for program in stay.programs]) for stay in stays]
+        heard = self._wire.run_each(parts)
+        if any(said[-1].sqlstate == _NOT_PREPARED for answers in heard for said in answers):
+            prepare_question(self._wire, self._names)  # somebody forgot what the session had prepared
+            heard = self._wire.run_each(parts)
+        return [self._understood(stay.programs, answers) for stay, answers in zip(stays, heard, strict=True)]
+
+    def _understood(self, programs: Sequence[Program], heard: Sequence[Answer]) -> _Acted:
         answers: list[Answer] = []
         touched: list[tuple[QName, ...]] = []
-        heard = self._wire.run(scripts)
-        if any(said[-1].sqlstate == _NOT_PREPARED for said in heard):
-            prepare_question(self._wire, self._names)  # somebody forgot what the session had prepared
-            heard = self._wire.run(scripts)
         for program, said in zip(programs, heard, strict=True):
             lead = 1 if program.variation.settings else 0
             answers.append(said[lead : lead + len(program.lines)] or said[-1:])
@@ -282,23 +332,17 @@ class Arena:
         if not suspects:
             return []
         places = sorted({i for i, _, _ in suspects})
-        repeats = [self._act([programs[i] for i in places])[0] for _ in range(2)]
-        again = {i: [repeat[n] for repeat in repeats] for n, i in enumerate(places)}
-        judged = [self._judged(programs[i], world, answers[i], second, again[i]) for i, world, second in suspects]
+        own = self._stay(None, [programs[i] for i in places for _ in range(2)])
+        others = [self._stay(world, [programs[i]]) for i, world, _ in suspects]
+        (repeats, _), *elsewhere = self._act_each([own, *others])
+        self._leave()
+        again = {i: repeats[2 * n : 2 * n + 2] for n, i in enumerate(places)}
+        judged = [
+            _judged(programs[i], world, answers[i], again[i], (second, repeat))
+            for (i, world, second), ((repeat,), _) in zip(suspects, elsewhere, strict=True)
+        ]
         self.tally.unsteady += judged.count(None)
         return [suspicion for suspicion in judged if suspicion is not None]
-
-    def _judged(
-        self, program: Program, world: Elsewhere, first: Answer, second: Answer, again: Sequence[Answer]
-    ) -> Suspicion | None:
-        """What differs for no reason but the world: neither is unsteady in itself."""
-        difference = interference(first, second, again)
-        if difference is None:
-            return None
-        (repeat,), _ = self._in(world, [program])
-        if interference(second, first, (repeat,)) is None:
-            return None
-        return Suspicion(program=program, world=world, difference=difference, first=first, second=second)
 
     def _damages(
         self, programs: Iterable[Program], touched: Iterable[Sequence[QName]], before: Mapping[QName, Snapshot]
@@ -349,6 +393,17 @@ class Arena:
             found += breaches(self._border, changes, _direct([line]), self._memberships, self._hangs)
             before = {name: self._facts.watches[name].rows(look, frozenset()) for name, look in seen.items()}
         return found
+
+
+def _judged(
+    program: Program, world: Elsewhere, first: Answer, again: Sequence[Answer], elsewhere: Sequence[Answer]
+) -> Suspicion | None:
+    """What differs for no reason but the world: asked *again*, in both of them, it is the same."""
+    second, repeat = elsewhere
+    difference = interference(first, second, again)
+    if difference is None or interference(second, first, (repeat,)) is None:
+        return None
+    return Suspicion(program=program, world=world, difference=difference, first=first, second=second)
 
 
 def _alike(one: Suspicion, other: Suspicion) -> bool:

@@ -8,7 +8,7 @@ is checked after it was built: the rows that the persona is entitled to must be 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from psycopg import sql
 from tenantproof.core.attempt import Observation
 from tenantproof.core.catalog import RelationKind
 from tenantproof.core.model import QName, SystemRows, Tenancy
+from tenantproof.core.program import Answer
 from tenantproof.core.world import Draft, Key, Row
 from tenantproof.engine.interference.echoes import echoes
 from tenantproof.engine.interference.facts import Facts, Sides, contents_of, contents_query
@@ -142,7 +143,8 @@ class Builder:
             targets=tuple(dict.fromkeys(target for _, target in found)),
         )
         if self.offended(world):
-            world = world.only([h for h in world.happenings if not self.offended(world.only([h]))])
+            alone = self._offended_each([world.only([happening]) for happening in world.happenings])
+            world = world.only(h for h, offended in zip(world.happenings, alone, strict=True) if not offended)
         return self._together(world)
 
     def _changed(self, side: Side) -> Iterator[Happening]:
@@ -269,15 +271,10 @@ class Builder:
         offended = self.offended(hushed)
         if not offended:
             return hushed
-        rest = hushed.only(
-            part
-            for happening in hushed.happenings
-            for part in ([happening] if happening.relation not in offended else self._harmless(hushed, happening))
-        )
+        rest = hushed.only(self._harmless(hushed, offended))
         if not self.offended(rest):
             return rest
-        parts = hushed.only(part for happening in hushed.happenings for part in self._harmless(hushed, happening))
-        return self._together(parts)
+        return self._together(hushed.only(self._harmless(hushed, {h.relation for h in hushed.happenings})))
 
     def _together(self, world: Elsewhere) -> Elsewhere:
         """The world without the happenings that the database refuses after the others."""
@@ -289,12 +286,24 @@ class Builder:
             world = world.only(_all_but(world.happenings, len(said) - 1))
         return world
 
-    def _harmless(self, world: Elsewhere, happening: Happening) -> list[Happening]:
-        """The happening, or those of its columns that nobody's rights depend on."""
-        if not self.offended(world.only([happening])):
-            return [happening]
+    def _harmless(self, world: Elsewhere, suspected: Set[QName]) -> list[Happening]:
+        """Its happenings; of those in *suspected* relations only what nobody's rights depend on, column by column."""
+        doubtful = [happening for happening in world.happenings if happening.relation in suspected]
+        guilty = dict(zip(doubtful, self._offended_each([world.only([h]) for h in doubtful]), strict=True))
+        split = {happening: self._columns(happening) for happening in doubtful if guilty[happening]}
+        parts = [part for parts in split.values() for part in parts]
+        blamed = dict(zip(parts, self._offended_each([world.only([part]) for part in parts]), strict=True))
+        return [
+            part
+            for happening in world.happenings
+            for part in split.get(happening, (happening,))
+            if part not in blamed or not blamed[part]
+        ]
+
+    def _columns(self, happening: Happening) -> list[Happening]:
+        """The happening column by column; nothing where there are not several."""
         parts = [self._with(happening, (column,), happening.keys) for column in happening.columns]
-        return [part for part in parts if len(parts) > 1 and not self.offended(world.only([part]))]
+        return parts if len(parts) > 1 else []
 
     def _possible(self, happenings: Sequence[Happening]) -> list[Happening]:
         """Those that the database accepts: as they are, else quietly, else column by column."""
@@ -316,13 +325,19 @@ class Builder:
 
     def offended(self, world: Elsewhere) -> frozenset[QName]:
         """The relations of which the persona is entitled to other rows, or other content, than in world 1."""
+        return self._offended_each([world])[0]
+
+    def _offended_each(self, worlds: Sequence[Elsewhere]) -> list[frozenset[QName]]:
         self._wire.restart(())
         queries = [
             query
             for name, relation in self._facts.relations.items()
             for query in (self._facts.watches[name].query, contents_query(relation))
         ]
-        said = self._wire.run([(*world.statements, *queries)])[0]
+        heard = self._wire.run([(*world.statements, *queries) for world in worlds])
+        return [self._offended_by(world, said) for world, said in zip(worlds, heard, strict=True)]
+
+    def _offended_by(self, world: Elsewhere, said: Answer) -> frozenset[QName]:
         if said[-1].refused:
             return frozenset(self._facts.relations)
         answers = said[len(world.statements) :]

@@ -44,6 +44,9 @@ from tenantproof.generation.vocabulary import Noun, Verb
 _AT_ONCE = 80
 """Subjects of one batch: more do not fit into one example of Hypothesis."""
 
+_CALLS = 16
+"""Functions called for the first time in one batch: each may hang until its time is up."""
+
 _EXAMPLES = 8
 """Batches drawn at a time; the first of Hypothesis is always the simplest, which was said before."""
 
@@ -178,9 +181,12 @@ class Hunt:
         """Each function once by itself, to learn which of them hang; until it is *enough*."""
         if self._round > 1:
             return
-        for subject in seat.vocabulary.verbs:
-            if _key(subject) not in self.tally.slow and not enough():
-                self._run(seat, self._draw(seat, [subject], 0, 1)[0])
+        verbs = [verb for verb in seat.vocabulary.verbs if _key(verb) not in self.tally.slow]
+        for start in range(0, len(verbs), _CALLS):
+            if enough():
+                return
+            drawn = [self._draw(seat, [verb], 0, 1)[0] for verb in verbs[start : start + _CALLS]]
+            self._run(seat, [program for programs in drawn for program in programs])
 
     def _endings(self, seat: Seat) -> list[Program]:
         targets = [target for world in seat.worlds for target in world.targets]

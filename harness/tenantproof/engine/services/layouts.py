@@ -12,7 +12,7 @@ from tenantproof.engine.plan import Plan
 from tenantproof.engine.services import storage_sql
 from tenantproof.engine.services.cast import Pair
 from tenantproof.engine.services.patterns import ID, USER, Pattern, literals_in, pattern_of
-from tenantproof.engine.services.probes import Look, Probe, ask
+from tenantproof.engine.services.probes import Look, Probe, ask_each
 from tenantproof.engine.services.sessions import storage_identity
 from tenantproof.engine.services.tenants import Parties
 from tenantproof.engine.wire import Wire
@@ -132,10 +132,10 @@ def _by_trying(
     found: list[Layout] = []
     open_to = False
     people = [pair for pair in pairs if pair.home is not None]
-    for pattern in _candidates(parties, objects):
-        layout = Layout(bucket=Pattern(bucket), name=pattern)
-        probes = [probe for pair in people for probe in _trials(plan, parties, pair, layout, login)]
-        passed = [answer.passed and answer.leaked for answer in ask(wire, probes)]
+    layouts = [Layout(bucket=Pattern(bucket), name=pattern) for pattern in _candidates(parties, objects)]
+    groups = [[probe for pair in people for probe in _trials(plan, parties, pair, one, login)] for one in layouts]
+    for layout, answers in zip(layouts, ask_each(wire, groups), strict=True):
+        passed = [answer.passed and answer.leaked for answer in answers]
         open_to |= any(passed)
         trials = [passed[i : i + 4] for i in range(0, len(passed), 4)]
         writes = any(own and not foreign for own, foreign, _, _ in trials)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from tenantproof.core.finding import Verdict
 from tenantproof.core.model import Command
@@ -12,7 +12,7 @@ from tenantproof.core.report import Gap
 from tenantproof.engine.services.cast import Pair, bystanders, pairs
 from tenantproof.engine.services.findings import Author, Haul
 from tenantproof.engine.services.names import resembling
-from tenantproof.engine.services.probes import Answer, Probe, ask
+from tenantproof.engine.services.probes import Answer, Probe, ask, ask_each
 from tenantproof.engine.services.tenants import Parties, claiming, parties_of, renamed, with_value
 from tenantproof.engine.services.topic_probes import EXTENSIONS, Asking, joining, sending
 from tenantproof.engine.services.topics import MESSAGES, Topics, guesses, kinds_of_topics
@@ -38,7 +38,7 @@ def in_private_channels(standing: Standing, author: Author) -> Haul:
     leaks: list[Answer] = []
     for kind in kinds:
         visit = _Visit(standing, parties, kind)
-        answers = [answer for pair in cast for answer in visit.against(pair)]
+        answers = visit.against(cast)
         leaks += [answer for answer in answers if answer.leaked]
         haul.asked.append(f"of Realtime {len(answers):,} times at channels {kind.pattern.text}")
     haul.findings += author.of_answers(str(MESSAGES), leaks)
@@ -53,19 +53,21 @@ class _Visit:
         self._called = kind.pattern.text
         self._askings: tuple[Asking, ...] = ((joining,) if kind.joined else ()) + ((sending,) if kind.sent else ())
 
-    def against(self, pair: Pair) -> list[Answer]:
+    def against(self, cast: Sequence[Pair]) -> list[Answer]:
         """Plain attempts first; where one gets through, or the matrix saw that it does, no trick is needed."""
-        topic = self._kind.of(self._parties, pair.foreign, pair.victim)
-        if topic is None:
-            return []
-        known = self._known()
-        plain = self._ask(self._plain(pair, topic), known)
-        known |= {answer.probe.command for answer in plain if answer.leaked}
-        odd = self._ask(self._odd(pair, topic), known)
-        return [*plain, *self._theirs(pair, odd), *self._ask(self._resemblances(pair), known)]
-
-    def _ask(self, probes: Iterator[Probe], known: set[Command]) -> list[Answer]:
-        return ask(self._standing.wire, [probe for probe in probes if probe.command not in known])
+        wire, known = self._standing.wire, self._known()
+        topics = [(pair, self._kind.of(self._parties, pair.foreign, pair.victim)) for pair in cast]
+        reached = [(pair, topic) for pair, topic in topics if topic is not None]
+        plain = ask_each(wire, [_without(known, self._plain(pair, topic)) for pair, topic in reached])
+        opened = [known | {answer.probe.command for answer in answers if answer.leaked} for answers in plain]
+        todo = list(zip(reached, opened, strict=True))
+        odd = ask_each(wire, [_without(passed, self._odd(pair, topic)) for (pair, topic), passed in todo])
+        alike = ask_each(wire, [_without(passed, self._resemblances(pair)) for (pair, _), passed in todo])
+        return [
+            answer
+            for (pair, _), *found in zip(reached, plain, odd, alike, strict=True)
+            for answer in (*found[0], *self._theirs(pair, found[1]), *found[2])
+        ]
 
     def _known(self) -> set[Command]:
         """What the matrix says already, of whomever: one cause is told once."""
@@ -133,6 +135,10 @@ class _Visit:
         for extension in EXTENSIONS:
             for asking in self._askings:
                 yield asking(identity, topic, extension, trick, kind=self._called, against=whose, stage=stage)
+
+
+def _without(known: Set[Command], probes: Iterable[Probe]) -> list[Probe]:
+    return [probe for probe in probes if probe.command not in known]
 
 
 def odd_topics(topic: str) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ rename and remove, with the plain name and with names that try tricks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from tenantproof.core.finding import Verdict
 from tenantproof.core.model import Command, SystemRows
@@ -18,7 +18,7 @@ from tenantproof.engine.services import storage_sql as sql_of
 from tenantproof.engine.services.cast import Pair, pairs
 from tenantproof.engine.services.findings import Author, Haul
 from tenantproof.engine.services.layouts import BUCKETS, OBJECTS, Buckets, Layout, control, look_at_buckets
-from tenantproof.engine.services.probes import Answer, Look, Probe, ask
+from tenantproof.engine.services.probes import Answer, Look, Probe, ask, ask_each
 from tenantproof.engine.services.sessions import STORAGE_LOGIN, storage_identity
 from tenantproof.engine.services.storage_attempts import COMMANDS, READS, Attempts
 from tenantproof.engine.services.tenants import Parties, parties_of
@@ -68,7 +68,7 @@ class _Visit:
             reason = f"Storage: no positive control: no member may upload to or read the own folder in {where}"
             haul.gaps.append(Gap(object=str(OBJECTS), reason=reason))
             return []
-        answers = [answer for pair in self._cast for answer in self._against(pair)]
+        answers = self._answers()
         asked = sum(answer.staged for answer in answers)
         haul.asked.append(f"of Storage {asked:,} times in {where}")
         return [answer for answer in answers if answer.leaked]
@@ -86,17 +86,23 @@ class _Visit:
                 probes.append(control(self._plan, me, "get", bucket, name, act, self._login, me))
         return any(answer.leaked for answer in ask(self._wire, probes))
 
-    def _against(self, pair: Pair) -> list[Answer]:
+    def _answers(self) -> list[Answer]:
         """Plain attempts first; where one of them gets through, or the matrix saw that it does, no trick is needed."""
         known = self._known()
-        plain = [p for p in self._attempts.plain(pair) if p.command not in known and self._is_judged(pair, p)]
-        answers = ask(self._wire, plain)
-        opened = {answer.probe.operation for answer in answers if answer.leaked}
+        plain = ask_each(self._wire, [self._plain(pair, known) for pair in self._cast])
+        tricks = [self._tricky(pair, known, answers) for pair, answers in zip(self._cast, plain, strict=True)]
+        tricky = ask_each(self._wire, tricks)
+        return [answer for pair in zip(plain, tricky, strict=True) for answers in pair for answer in answers]
+
+    def _plain(self, pair: Pair, known: Set[Command]) -> list[Probe]:
+        return [p for p in self._attempts.plain(pair) if p.command not in known and self._is_judged(pair, p)]
+
+    def _tricky(self, pair: Pair, known: Set[Command], plain: Sequence[Answer]) -> list[Probe]:
+        opened = {answer.probe.operation for answer in plain if answer.leaked}
         opened |= {operation for operation, command in COMMANDS.items() if command in known}
         if opened & READS:
             opened |= READS
-        tricks = (p for p in self._attempts.tricky(pair) if p.operation not in opened and self._is_judged(pair, p))
-        return [*answers, *ask(self._wire, list(tricks))]
+        return [p for p in self._attempts.tricky(pair) if p.operation not in opened and self._is_judged(pair, p)]
 
     def _known(self) -> set[Command]:
         """What the matrix says already, of whomever: one cause is told once."""
