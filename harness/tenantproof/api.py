@@ -645,7 +645,8 @@ def _database_may_go() -> Iterator[None]:
             "  run it again when less is going on, or use --writes never"
         ) from error
     except psycopg.OperationalError as error:
-        raise TargetError(f"the database went away in the middle of the run: {error}") from error
+        told = "\n".join((str(error), *getattr(error, "__notes__", ())))
+        raise TargetError(f"the database went away in the middle of the run: {told}") from error
 
 
 def _left_open(scenario: Scenario) -> Iterator[Gap]:

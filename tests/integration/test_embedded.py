@@ -599,6 +599,26 @@ def test_a_server_that_was_killed_comes_back(cache: Path, migrations: Callable[.
         assert one(connection, "select count(*) from t") == 0
 
 
+def test_a_server_that_crashed_says_why(cache: Path, migrations: Callable[..., Path]) -> None:
+    database = target(migrations("create table t (id int); -- it crashes"), cache=cache, platform=Platform.POSTGRES)
+    with pytest.raises(psycopg.OperationalError) as caught:
+        crash(database)
+    assert "was terminated by signal 9: Killed" in "".join(caught.value.__notes__)
+
+
+def crash(target: EmbeddedTarget) -> None:
+    """Kill a process of the server: PostgreSQL then ends all others, too."""
+    with (
+        target.database() as handle,
+        psycopg.connect(handle.conninfo) as other,
+        psycopg.connect(handle.conninfo) as connection,
+    ):
+        os.kill(other.info.backend_pid, signal.SIGKILL)
+        assert eventually(lambda: not psutil.pid_exists(other.info.backend_pid))
+        while True:
+            connection.execute("select 1")
+
+
 def test_a_ruined_data_directory_is_made_anew(cache: Path, migrations: Callable[..., Path]) -> None:
     folder = migrations("create table t (id int); -- the data is ruined")
     database = target(folder, cache=cache, platform=Platform.POSTGRES)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -29,6 +30,10 @@ from tenantproof.targets.programs import Programs
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 LONGEST_SOCKET_PATH = 100
+
+_ENDS = re.compile(r"terminated by signal|exited with exit code|Failed process was running|shutdown request|PANIC")
+_TOLD = 4
+"""Lines of the log that are told of a server that went away."""
 
 INITDB = (
     "--auth=trust",
@@ -61,7 +66,7 @@ max_parallel_workers_per_gather = 0
 timezone = 'UTC'
 log_timezone = 'UTC'
 lc_messages = 'C'
-log_min_messages = fatal
+log_min_messages = log
 log_min_error_statement = panic
 log_checkpoints = off
 unix_socket_permissions = 0700
@@ -84,6 +89,11 @@ class Server:
     @property
     def log(self) -> Path:
         return self.data / "server.log"
+
+    @property
+    def log_before(self) -> Path:
+        """The log of the start before the last."""
+        return self.data / "server.log.before"
 
     @property
     def socket_folder(self) -> Path:
@@ -192,18 +202,28 @@ class Server:
         self.programs.give(path)
 
     def _launch(self) -> int:
+        with suppress(FileNotFoundError):
+            self.log.replace(self.log_before)
         # The shell detaches the server from us and tells its number; exec keeps that number.
         detach = 'log=$1; shift; "$@" >"$log" 2>&1 </dev/null & echo $!'
         command = ["/bin/sh", "-c", detach, "sh", str(self.log)]
         done = self.programs.spawn([*command, str(self.programs.bin / "postgres"), "-D", str(self.data)])
         return int(done.stdout)
 
+    def why_it_went(self) -> str:
+        """What the server's log says of a crash or of being stopped; empty where it says nothing."""
+        lines = [*_lines(self.log_before), *_lines(self.log)]
+        return "\n".join([line for line in lines if _ENDS.search(line)][-_TOLD:])
+
     def _last_words(self) -> str:
-        try:
-            lines = self.log.read_text(errors="replace").strip().splitlines()
-        except OSError:
-            lines = []
-        return " ".join(lines[-3:]) or "it said nothing"
+        return " ".join(_lines(self.log)[-3:]) or "it said nothing"
+
+
+def _lines(log: Path) -> list[str]:
+    try:
+        return log.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return []
 
 
 def _quoted(value: object) -> str:

@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+
 from tenantproof.core.errors import TargetError
 from tenantproof.core.model import Platform
 from tenantproof.core.ports import Source
@@ -77,7 +79,8 @@ class Store:
             alive.share()
             server = self._enter(key, recipe, users)
             try:
-                yield server
+                with _telling_why(server):
+                    yield server
             finally:
                 self._leave(key, server, users, linger=linger)
         finally:
@@ -103,7 +106,8 @@ class Store:
             try:
                 self._start(server, lock_stem=server.home.name)
                 migrate(server, recipe.platform, patches)
-                yield server
+                with _telling_why(server):
+                    yield server
             finally:
                 if linger:
                     (server.data / keeper.KEPT).touch()
@@ -260,3 +264,14 @@ def _started(server: Server) -> Iterator[None]:
         yield
     finally:
         server.stop()
+
+
+@contextmanager
+def _telling_why(server: Server) -> Iterator[None]:
+    """Add to an error of a lost connection what the server's log says of its end."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        if why := server.why_it_went():
+            error.add_note(f"the log of the embedded server says:\n{why}")
+        raise
