@@ -25,6 +25,7 @@ from tenantproof.core.errors import MigrationError, MissingExtra, TargetError
 from tenantproof.core.model import Database, Platform
 from tenantproof.core.ports import Handle
 from tenantproof.targets import store
+from tenantproof.targets.cache import cache_root
 from tenantproof.targets.embedded import EmbeddedTarget
 from tenantproof.targets.programs import find_programs, installed_package, reachable
 from tenantproof.targets.reach import connect_or_explain
@@ -721,7 +722,7 @@ def test_programs_in_a_closed_folder_are_copied_to_where_the_server_can_run_them
     (tmp_path / package.name).symlink_to(package)
     libraries = package.with_name(f"{package.name}.libs")
     (tmp_path / libraries.name).symlink_to(libraries)
-    programs = find_programs(tmp_path / package.name, cache)
+    programs = find_programs(tmp_path / package.name, cache_root(cache))
     assert programs.bin.is_relative_to(cache)
     assert "PostgreSQL" in programs.run("postgres", "--version")
 

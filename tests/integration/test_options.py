@@ -72,6 +72,8 @@ def test_init_takes_the_platform_that_is_named(tenantproof: Run, tmp_path: Path,
 
 
 def test_a_kept_database_stays_until_its_server_is_stopped(tenantproof: Run, small_app: Path) -> None:
+    # A server of its own: others use that of the application as it is.
+    (small_app.parent / "migrations" / "0003_kept.sql").write_text("comment on table notes is 'kept';")
     done = tenantproof("check", small_app, "--attempts", "0", "--keep")
     (conninfo,) = re.findall(r"this database stays: \S+ '(.*)'", done.stderr)
     (pid_file,) = re.findall(r"head -1 (\S+)\)", done.stderr)

@@ -11,7 +11,7 @@ import pytest
 
 from tenantproof.core.attempt import Observation
 from tenantproof.core.model import Database, Platform
-from tenantproof.engine.wire import Wire
+from tenantproof.engine.wire import Part, Wire
 from tenantproof.targets.embedded import EmbeddedTarget
 
 SCHEMA = """
@@ -31,6 +31,7 @@ CREATE POLICY odd ON public.notes FOR SELECT TO wire_reader USING (id % 2 = 1);
 CREATE PROCEDURE public.commits() LANGUAGE plpgsql AS $$ BEGIN DELETE FROM public.notes; COMMIT; END $$;
 """
 COUNT = "SELECT count(*)::text FROM public.notes"
+WHICH = [("SELECT current_setting('app.part', true)",)]
 KILL_THE_WAITING = """
 DO $$
 DECLARE waiting int;
@@ -307,7 +308,41 @@ class TestSetUp:
             for _ in range(10):
                 wire.restart(("SELECT 1",))
             assert value(*one(wire, COUNT)) == "3"
-            assert wire.counter.round_trips == before + 2
+            assert wire.counter.round_trips == before + 1
+
+    def test_each_part_is_run_in_a_state_of_its_own(self, connect: Connect) -> None:
+        """More parts than are sent ahead, one of them with more scripts than are sent at once, one with none."""
+        with Wire(connect()) as wire:
+            wire.restart(("SAVEPOINT base",))
+            parts = [
+                Part(set_up=("ROLLBACK TO SAVEPOINT base", f"SET LOCAL app.part = '{number}'"), scripts=scripts)
+                for number, scripts in enumerate([WHICH] * 20 + [[], WHICH * 150, WHICH])
+            ]
+            heard = wire.run_each([Part(scripts=[(COUNT,)]), *parts])
+            assert [[value(*answer) for answer in answers] for answers in heard] == [
+                ["3"],
+                *([str(number)] for number in range(20)),
+                [],
+                ["21"] * 150,
+                ["22"],
+            ]
+
+    def test_parts_share_their_waiting(self, connect: Connect) -> None:
+        with Wire(connect()) as wire:
+            wire.prepare(())
+            before = wire.counter.round_trips
+            wire.run_each([Part(set_up=("SELECT 1",), scripts=WHICH)] * 10)
+            assert wire.counter.round_trips == before + 1
+
+    @pytest.mark.parametrize("place", [0, 1, 5, 19])
+    def test_a_failure_in_the_set_up_of_a_part_is_an_exception(self, connect: Connect, place: int) -> None:
+        with Wire(connect()) as wire:
+            wire.prepare(())
+            sound, broken = (Part(set_up=(statement,), scripts=WHICH * 3) for statement in ("SELECT 1", "SELECT 1/0"))
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                wire.run_each([broken if number == place else sound for number in range(20)])
+            wire.restart(())
+            assert value(*one(wire, COUNT)) == "3"
 
     def test_restart_begins_anew(self, connect: Connect) -> None:
         with Wire(connect()) as wire:

@@ -183,10 +183,10 @@ class Hunt:
             return
         verbs = [verb for verb in seat.vocabulary.verbs if _key(verb) not in self.tally.slow]
         for start in range(0, len(verbs), _CALLS):
-            if enough():
-                return
             drawn = [self._draw(seat, [verb], 0, 1)[0] for verb in verbs[start : start + _CALLS]]
             self._run(seat, [program for programs in drawn for program in programs])
+            if enough():
+                return
 
     def _endings(self, seat: Seat) -> list[Program]:
         targets = [target for world in seat.worlds for target in world.targets]

@@ -24,6 +24,9 @@ _MOSTLY = 0.5
 LIVES = 8
 """Lives that memberships are led through in a round, at most."""
 
+_FIRST_LIVES = 2
+"""Lives in the first of many rounds: a search that has little time should come to the programs, too."""
+
 _STEPS = 8
 _READS = 100
 """Relations times lives: a state of a large schema takes long to look at."""
@@ -107,7 +110,8 @@ def _rounds(
 ) -> Iterator[SoFar]:
     for number in range(rounds):
         if lives:
-            _live(hunt, lived, locate, number, lives, conninfo)
+            led = lives if rounds == 1 else min(lives, _FIRST_LIVES << number)
+            _live(hunt, lived, locate, number, led, conninfo)
         yield SoFar(progress(hunt.tally), 0.0)  # lives may have taken long, and a batch may too: nobody should wonder
         tried = hunt.tally.attempts
         yield from (SoFar(progress(tally), hunt.share) for tally in hunt.sweep(enough))
