@@ -1,7 +1,8 @@
 """
 One contract for every way to a database: what the embedded server shows, somebody's database shows as well.
 
-workflow_saas with leaks planted in it stands for staging; the run reaches it directly, and through a real PgBouncer.
+A schema with leaks planted in it stands for staging (workflow_saas, too, with TENANTPROOF_THOROUGH=1); the run reaches
+it directly, and through a real PgBouncer.
 That the same holds over HTTP, in a container and for rows that are only read is in tests/rest/test_planted_leaks.py,
 tests/container and tests/existing/test_planted.py; where a way tells less, docs/staging.md says so under "Differences
 by reach".
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from tests.detection.test_planted_leaks import batches, planted
 
@@ -28,8 +30,10 @@ from tenantproof.targets.pooled.bouncer import serving
 from tenantproof.targets.pooled.program import find_pgbouncer
 
 SAAS = Path(__file__).parents[2] / "scenarios" / "workflow_saas.tenancy.yaml"
-THOROUGH = bool(os.environ.get("TENANTPROOF_THOROUGH"))
-BATCHES = [tuple(leak.path for leak in batch) for batch in batches(planted("workflow_saas"))]
+INVOICING = Path(__file__).parents[2] / "scenarios" / "invoicing_guc.tenancy.yaml"
+BATCHES = [(INVOICING, tuple(leak.path for leak in batch)) for batch in batches(planted("invoicing_guc"))]
+if os.environ.get("TENANTPROOF_THOROUGH"):
+    BATCHES += [(SAAS, tuple(leak.path for leak in batch)) for batch in batches(planted("workflow_saas"))]
 OWNER = "postgres"
 """As on Supabase: no superuser."""
 
@@ -60,28 +64,30 @@ WAYS = [
 ]
 
 
-@pytest.fixture(scope="module", params=BATCHES if THOROUGH else BATCHES[:1], ids=len)
-def staging(request: pytest.FixtureRequest) -> Iterator[tuple[Handle, Report]]:
+@pytest.fixture(scope="module", params=BATCHES, ids=lambda batch: f"{batch[0].stem.partition('.')[0]}-{len(batch[1])}")
+def staging(request: pytest.FixtureRequest) -> Iterator[tuple[Path, Handle, Report]]:
     """A database with leaks that belongs to somebody, and what the embedded target finds in one like it."""
-    with EmbeddedTarget(load_scenario(SAAS).database, patches=request.param).database() as handle:
-        yield handle, check(SAAS, patches=request.param, attempts=0)
+    scenario, leaks = request.param
+    with EmbeddedTarget(load_scenario(scenario).database, patches=leaks).database() as handle:
+        yield scenario, handle, check(scenario, patches=leaks, attempts=0)
 
 
-def content(handle: Handle) -> object:
+def content(handle: Handle, table: str) -> object:
     with psycopg.connect(handle.conninfo) as connection:
-        return connection.execute("select count(*), (select count(*) from auth.users) from public.workflows").fetchone()
+        return connection.execute(sql.SQL("table {}").format(sql.Identifier(table))).fetchall()
 
 
 @pytest.mark.parametrize(("reached", "writes"), WAYS)
 def test_the_same_is_found_and_nothing_stays(
-    staging: tuple[Handle, Report], reached: Reached, writes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    staging: tuple[Path, Handle, Report], reached: Reached, writes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handle, expected = staging
+    scenario, handle, expected = staging
+    table = "workflows" if scenario == SAAS else "invoices"
     monkeypatch.chdir(tmp_path)  # where canary mode keeps its manifests
-    before = content(handle)
+    before = content(handle, table)
     with reached(handle) as dsn:
         monkeypatch.setenv("STAGING", dsn)
-        report = check(SAAS, target="env:STAGING", writes=writes, attempts=0)
+        report = check(scenario, target="env:STAGING", writes=writes, attempts=0)
 
     assert exit_code(report) == 1
     assert report.trouble == ""
@@ -90,4 +96,4 @@ def test_the_same_is_found_and_nothing_stays(
         finding.fingerprint for finding in expected.findings
     }
     assert {finding.personas for finding in report.findings} == {finding.personas for finding in expected.findings}
-    assert content(handle) == before
+    assert content(handle, table) == before

@@ -21,6 +21,7 @@ $$;
 """AND binds stronger than OR: every organization has an owner."""
 
 SCENARIO = ROOT / "scenarios" / "workflow_saas.tenancy.yaml"
+SMALL = ROOT / "tests" / "integration" / "small_app" / "app.tenancy.yaml"
 
 
 @pytest.mark.thorough
@@ -54,10 +55,10 @@ def test_a_table_that_somebody_forgot_is_found_without_a_line_in_the_scenario(tm
     patch = tmp_path / "new_table.sql"
     patch.write_text(
         "create table public.new_things (id uuid primary key default gen_random_uuid(),"
-        " organization_id uuid not null references public.organizations (id), body text);"
+        " team_id uuid not null references public.teams (id), body text);"
         "grant select, insert, update, delete on public.new_things to authenticated;"
     )
 
-    (finding,) = check(SCENARIO, patches=[patch], attempts=0).findings
+    (finding,) = check(SMALL, patches=[patch], attempts=0).findings
 
     assert (finding.object, finding.cause) == ("public.new_things", "rls-disabled")

@@ -15,8 +15,15 @@ SCENARIOS = sorted(STRANGERS.glob("*/*.tenancy.yaml"))
 LEAKS = sorted(STRANGERS.glob("*/leaks/*.sql"))
 
 THOROUGH = bool(os.environ.get("TENANTPROOF_THOROUGH"))
-SEARCHED = 2000 if THOROUGH else 100
-"""Attempts of the search: their leaks are the matrix's, here it need only be silent."""
+SEARCHED = {
+    "articles-articles_full",
+    "cascade-cascade",
+    "claim-claim_full",
+    "guc-guc_full",
+    "owner2-owner2",
+    "views-views",
+}
+"""Where the search is tried, too (thoroughly: everywhere): leaks are the matrix's, here it need only be silent."""
 
 INHERENT = ("SEQ-GAP", "AUTH-STALE")
 """What serial numbers and tokens that carry the tenant bring with them: low, and told once."""
@@ -28,7 +35,8 @@ def name_of(path: Path) -> str:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=name_of)
 def test_a_correct_database_raises_no_alarm(scenario: Path) -> None:
-    report = check(scenario, attempts=SEARCHED)
+    searched = 2000 if THOROUGH else 100 if name_of(scenario) in SEARCHED else 0
+    report = check(scenario, attempts=searched)
 
     assert [finding for finding in report.findings if finding.channel not in INHERENT] == []
     assert exit_code(report) == 0

@@ -39,7 +39,7 @@ def report_of(path: Path) -> dict[str, object]:
 
 
 def test_an_isolated_database_exits_0_and_says_what_was_not_tested(tenantproof: Run, small_app: Path) -> None:
-    done = tenantproof("check", small_app, "--report", "json=r.json", "--report", "html=r.html")
+    done = tenantproof("check", small_app, "--attempts", 300, "--report", "json=r.json", "--report", "html=r.html")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 leaked" in done.stdout
@@ -53,7 +53,7 @@ def test_an_isolated_database_exits_0_and_says_what_was_not_tested(tenantproof: 
 def test_the_same_seed_gives_the_same_report_but_for_times(tenantproof: Run, small_app: Path, leak: Path) -> None:
     folder = small_app.parents[1]
     for name in ("one", "two"):
-        tenantproof("check", small_app, "--attempts", 200, "--patch", leak, "-q", "--report", f"json={name}.json")
+        tenantproof("check", small_app, "--attempts", 100, "--patch", leak, "-q", "--report", f"json={name}.json")
 
     one, two = (report_of(folder / f"{name}.json") for name in ("one", "two"))
     one.pop("times")
@@ -87,7 +87,7 @@ def test_another_seed_gives_the_same_fingerprints(tenantproof: Run, small_app: P
 
 
 def test_a_leak_exits_1_names_the_policy_and_can_be_replayed(tenantproof: Run, small_app: Path, leak: Path) -> None:
-    done = tenantproof("check", small_app, "--attempts", 200, "--patch", leak, "-q", "--report", "json=r.json")
+    done = tenantproof("check", small_app, "--attempts", 20, "--patch", leak, "-q", "--report", "json=r.json")
 
     assert done.returncode == 1, done.stdout + done.stderr
     findings = report_of(small_app.parents[1] / "r.json")["findings"]
@@ -97,12 +97,12 @@ def test_a_leak_exits_1_names_the_policy_and_can_be_replayed(tenantproof: Run, s
     assert finding["file"].endswith("leak.sql")
     assert finding["line"] == 1
 
-    again = tenantproof("replay", finding["fingerprint"], small_app, "--attempts", 200, "--patch", leak)
+    again = tenantproof("replay", finding["fingerprint"], small_app, "--attempts", 20, "--patch", leak)
     assert again.returncode == 1, again.stdout + again.stderr
     assert "LEAK" in again.stdout
     assert "STILL LEAKS" in again.stdout
 
-    fixed = tenantproof("replay", finding["fingerprint"], small_app, "--attempts", 200)
+    fixed = tenantproof("replay", finding["fingerprint"], small_app, "--attempts", 20)
     assert fixed.returncode == 0, fixed.stdout + fixed.stderr
     assert "FIXED" in fixed.stdout
 
@@ -304,7 +304,7 @@ def test_ctrl_c_exits_130_and_leaves_no_server_and_no_database(small_app: Path, 
 def test_two_runs_at_once_do_not_meet(small_app: Path) -> None:
     runs = [
         subprocess.Popen(
-            command("check", small_app, "--attempts", 100, "-q"),
+            command("check", small_app, "--attempts", 10, "-q"),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -67,7 +67,7 @@ def test_a_leak_without_a_name_exits_1_and_can_be_replayed(tenantproof: Run, tmp
     assert again.returncode == 1, again.stdout + again.stderr
     assert "STILL LEAKS" in again.stdout
 
-    fixed = tenantproof("replay", finding["fingerprint"], SAFE, "--attempts", 50)
+    fixed = tenantproof("replay", finding["fingerprint"], SAFE, "--attempts", 10)
     assert fixed.returncode == 0, fixed.stdout + fixed.stderr
     assert "FIXED" in fixed.stdout
     assert "--attempts" in fixed.stdout
@@ -150,7 +150,7 @@ def test_a_wrong_command_line_exits_2(tenantproof: Run, small_app: Path, argumen
 # Ctrl-C
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cache() -> Iterator[Path]:
     """A cache of one's own, where the server's OS user can go too (pytest's folders are closed to others)."""
     with tempfile.TemporaryDirectory() as folder:
@@ -264,9 +264,9 @@ def searched(scenario: Path, *, draws: int, attempts: int, examples: Path | None
 
 def test_the_same_draws_give_the_same_programs() -> None:
     scenario = SMALL_APP / "app.tenancy.yaml"
-    (one, course), (same, again), (_, other) = (searched(scenario, draws=draws, attempts=300) for draws in (5, 5, 6))
+    (one, course), (same, again), (_, other) = (searched(scenario, draws=draws, attempts=120) for draws in (5, 5, 6))
 
-    assert len(course) > 10
+    assert len(course) > 3
     assert [outcomes(search) for search in course] == [outcomes(search) for search in again]
     assert [outcomes(search) for search in course] != [outcomes(search) for search in other]
     assert one.notes == same.notes

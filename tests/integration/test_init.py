@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
@@ -25,6 +26,7 @@ from tenantproof.scenario import load_scenario
 from tenantproof.targets.embedded import EmbeddedTarget
 
 ROOT = Path(__file__).parents[2]
+THOROUGH = bool(os.environ.get("TENANTPROOF_THOROUGH"))
 ORGS = """
 create table public.orgs (id uuid primary key default gen_random_uuid(), name text);
 create table public.org_members (
@@ -134,7 +136,7 @@ def test_the_project_of_a_stranger(tenantproof: Run, tmp_path: Path, given: str)
     assert "seed.sql ([db.seed] of config.toml)" in printed
     assert "is a dump of some schemas" in printed
     if given == "supabase":
-        checked = tenantproof("check", "app.tenancy.yaml", "--attempts", 50)
+        checked = tenantproof("check", "app.tenancy.yaml", "--attempts", 50 if THOROUGH else 0)
         assert checked.returncode == 0, checked.stdout
     else:
         assert tenantproof("validate", "app.tenancy.yaml").returncode == 0

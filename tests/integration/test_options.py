@@ -39,7 +39,10 @@ def saved(tenantproof: Run, small_app: Path, tmp_path: Path) -> Path:
     ],
     ids=lambda call: call[0],
 )
-def test_colour_is_as_asked(tenantproof: Run, small_app: Path, saved: Path, call: tuple[str, ...]) -> None:
+def test_colour_is_as_asked(
+    tenantproof: Run, small_app: Path, request: pytest.FixtureRequest, call: tuple[str, ...]
+) -> None:
+    saved = request.getfixturevalue("saved") if "RUN" in call else None  # it takes a run to make one
     words = [str({"SCENARIO": small_app, "RUN": saved}.get(word, word)) for word in call]
     assert ESCAPE in tenantproof(*words, "--color", "always", NO_COLOR="").stdout
     assert ESCAPE not in tenantproof(*words, "--color", "never", FORCE_COLOR="1").stdout

@@ -17,9 +17,17 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="session")
-def staging() -> Iterator[Cluster]:
+def server() -> Iterator[Cluster]:
     with cluster() as made:
         yield made
+
+
+@pytest.fixture
+def staging(server: Cluster) -> Cluster:
+    """Without the dead rows of the runs before, which every later one would read past."""
+    with server.admin() as connection:
+        connection.execute("vacuum")
+    return server
 
 
 @pytest.fixture

