@@ -30,9 +30,11 @@ from tenantproof.engine.matrix import NOT_REACHED, Judged, MatrixRun, look, swee
 from tenantproof.engine.observing import Observing, observing
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.services.way import services_of
+from tenantproof.engine.steady import steady
 from tenantproof.engine.suite import kept_suite
 from tenantproof.engine.ways import Found, Standing, Way
 from tenantproof.engine.wire import Wire
+from tenantproof.identity.legacy import legacy_claims
 from tenantproof.identity.personas import personas as personas_of
 from tenantproof.identity.personas import without_dual
 from tenantproof.identity.sessions import identify
@@ -134,7 +136,7 @@ def check(
             locate=locate,
             neighbours=observer.neighbours,
         )
-        further = yield from _by_other_ways((*services_of(scenario), *ways), standing, clock, ended)
+        further = yield from _by_other_ways((*ways, *services_of(scenario)), standing, clock, ended)
         findings = [*findings, *(searched.findings if searched else ()), *further.findings]
         findings = _accepted(findings, scenario, started_at)
         yield from (FindingRaised(finding) for finding in findings)
@@ -295,6 +297,7 @@ def _prepared(
         unanswered = unanswerable(scenario, tenancy)
         if unanswered:
             raise ScenarioError(unanswered)
+        observer.hold(connection, steady(catalog))
         clock.lap("catalog")
         yield PhaseStarted("seeding tenants, users and rows")
         plan = _seed(connection, catalog, scenario, tenancy, seed, signer, handle.owned, observer.alone)
@@ -414,7 +417,7 @@ def _may_be_anybody(connection: Connection) -> bool:
 
 
 def _identities(catalog: Catalog, scenario: Scenario, manifest: Manifest, signer: Signer) -> Mapping[str, Identity]:
-    now = int(time())
+    now, legacy = int(time()), legacy_claims(catalog)
     return {
         persona.name: identify(
             persona,
@@ -423,6 +426,7 @@ def _identities(catalog: Catalog, scenario: Scenario, manifest: Manifest, signer
             signer=signer,
             now=now,
             role_settings=_settings_of(catalog, scenario, persona),
+            legacy=legacy,
         )
         for persona in manifest.personas
     }
