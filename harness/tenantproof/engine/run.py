@@ -487,7 +487,7 @@ def _report(
         relations={str(r.name): in_words(plan.tenancy_of(r.name)) for r in plan.relations},
         cells=tuple(cells),
         findings=tuple(findings),
-        unseeded=plan.manifest.unseeded,
+        unseeded=plan.world.manifest.unseeded,
         gaps=(*plan.gaps, *(searched.gaps if searched is not None else plan.uncalled)),
         search=searched.search if searched is not None else None,
         notes=(
