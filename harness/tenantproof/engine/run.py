@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -34,7 +35,7 @@ from tenantproof.engine.steady import steady
 from tenantproof.engine.suite import kept_suite
 from tenantproof.engine.ways import Found, Standing, Way
 from tenantproof.engine.wire import Wire
-from tenantproof.identity.legacy import legacy_claims
+from tenantproof.identity.legacy import is_single_claim, legacy_claims
 from tenantproof.identity.personas import personas as personas_of
 from tenantproof.identity.personas import without_dual
 from tenantproof.identity.sessions import identify
@@ -52,6 +53,8 @@ _CUT = "interrupted"
 LOST = "the database went away in the middle of the run: what follows is what was known by then"
 _SLOW = 0.003
 """Seconds of a round trip from which on waiting takes longer than working."""
+_EMPTY_CAST = re.compile(r'22P02.*(""|type json)', re.DOTALL)
+"""The reason of a cell in which '' was cast to a type that has no empty value."""
 _TELLING = 9
 """Characters from which on an id is found in nobody else's row by chance."""
 
@@ -519,12 +522,19 @@ def _mute_personas(plan: Plan, cells: Sequence[CellResult]) -> Iterator[str]:
 
 def _empty_settings(plan: Plan, cells: Sequence[CellResult]) -> Iterator[str]:
     """What to do where policies cast a setting that is empty: so it is, and not NULL, on a connection used before."""
-    if plan.scenario.session.settings and any(
-        cell.verdict is Verdict.ERROR and "22P02" in cell.reason and '""' in cell.reason for cell in cells
-    ):
+    failed = {cell.persona for cell in cells if cell.verdict is Verdict.ERROR and _EMPTY_CAST.search(cell.reason)}
+    found = {
+        name
+        for persona in failed & plan.identities.keys()
+        for name, value in plan.identities[persona].settings
+        if not value and (name in plan.scenario.session.settings or is_single_claim(name))
+    }
+    if found:
+        named = sorted(found)
         yield (
-            "for people without a tenant or user, session.settings are '' as on a pooled connection that somebody used"
-            " before: policies that cast them fail there; write nullif(current_setting('…', true), '')"
+            f"for people who have none, {', '.join(named)} {'is' if len(named) == 1 else 'are'} '' as on a pooled"
+            f" connection that somebody used before: a policy that casts it fails there; write"
+            f" nullif(current_setting('{named[0]}', true), '')"
         )
 
 

@@ -62,8 +62,13 @@ def retold(settings: Iterable[tuple[str, str]], claims: Mapping[str, object]) ->
 def retold_singly(settings: Iterable[tuple[str, str]], claims: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Of these settings those that tell a single claim, with the claims of now."""
     for name, value in settings:
-        if name.startswith(_PREFIX) and value:
+        if is_single_claim(name) and value:
             yield name, _as_text(claims.get(name.removeprefix(_PREFIX)))
+
+
+def is_single_claim(setting: str) -> bool:
+    """Whether a setting holds one claim alone."""
+    return setting.startswith(_PREFIX)
 
 
 def stumbles_over_empty_claims(catalog: Catalog) -> bool:
