@@ -85,11 +85,14 @@ def test_what_a_session_sets() -> None:
 
 
 def test_other_claims_are_told_in_both_forms() -> None:
-    before = ((SUB, "a"), (ROLE, ""), (CLAIMS, "{}"), ("search_path", "x"))
+    """A setting that the scenario declares itself is no claim of the token's."""
+    declared = "request.jwt.claim.org"
+    before = ((SUB, "a"), (ROLE, ""), (CLAIMS, '{"sub":"a","email":"e"}'), (declared, "acme"), ("search_path", "x"))
     found = list(retold(before, {"sub": "b", "role": "r"}))
     assert [name for name, _ in found] == [name for name, _ in before]
     told = dict(found)
-    assert (told[SUB], told[ROLE], json.loads(told[CLAIMS])) == ("b", "", {"sub": "b", "role": "r"})
+    assert (told[SUB], told[ROLE], told[declared]) == ("b", "", "acme")
+    assert json.loads(told[CLAIMS]) == {"sub": "b", "role": "r"}
 
 
 @pytest.mark.parametrize(

@@ -60,10 +60,13 @@ def retold(settings: Iterable[tuple[str, str]], claims: Mapping[str, object]) ->
 
 
 def retold_singly(settings: Iterable[tuple[str, str]], claims: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """Of these settings those that tell a single claim, with the claims of now."""
-    for name, value in settings:
-        if is_single_claim(name) and value:
-            yield name, _as_text(claims.get(name.removeprefix(_PREFIX)))
+    """Of these settings those that tell a single claim as the json does, with the claims of now."""
+    pairs = dict(settings)
+    before = json.loads(pairs.get(CLAIMS) or "{}")
+    for name, value in pairs.items():
+        claim = name.removeprefix(_PREFIX)
+        if is_single_claim(name) and value and value == _as_text(before.get(claim)):
+            yield name, _as_text(claims.get(claim))
 
 
 def is_single_claim(setting: str) -> bool:
