@@ -35,3 +35,26 @@ def test_a_leak_is_found_beside_real_rows(staging: Cluster, tenantproof: Run) ->
     assert "nothing stayed behind" in done.stdout
     without_sequences = [line for line in after.splitlines() if "setval" not in line]
     assert without_sequences == [line for line in before.splitlines() if "setval" not in line]
+
+
+CARELESS = """
+grant select on public.notes to app_anon;
+create policy notes_of_nobody on public.notes for select to app_anon
+  using (author_id = current_setting('app.user_id', true)::bigint);
+"""
+
+
+def test_a_setting_that_is_cast_where_it_is_empty_is_named(staging: Cluster, tenantproof: Run) -> None:
+    with staging.admin() as connection:
+        connection.execute(CARELESS)
+        try:
+            done = tenantproof(
+                "check", SCENARIO, "-t", "env:STAGING", "--writes", "rollback", "--attempts", 0, STAGING=staging.dsn()
+            )
+        finally:
+            connection.execute(
+                "drop policy notes_of_nobody on public.notes; revoke select on public.notes from app_anon"
+            )
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "note: for people who have none, app.user_id is '' as on a pooled connection" in done.stdout
+    assert "write nullif(current_setting('app.user_id', true), '')" in done.stdout

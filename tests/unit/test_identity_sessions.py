@@ -156,7 +156,7 @@ def test_settings_are_postgrests_in_its_order() -> None:
     headers = json.loads(settings["request.headers"])
     assert headers["x-org"] == "acme"
     assert not {"authorization", "apikey"} & set(headers)
-    assert {settings[f"request.jwt.claim{part}"] for part in ("", ".sub", ".role", ".email")} == {""}
+    assert not [name for name in settings if name.startswith("request.jwt.claim.") or name == "request.jwt.claim"]
     assert settings["storage.allow_delete_query"] == "true"
     assert settings["app.org"] == TENANTS["acme"]
     assert "session_preload_libraries" not in settings

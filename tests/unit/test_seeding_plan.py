@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -83,6 +84,19 @@ def test_parents_come_first() -> None:
     assert [t.name.name for t in plan.tables] == ["orgs", "projects", "tasks"]
     assert plan.tenants == public("orgs")
     assert not any(t.late for t in plan.tables)
+
+
+@pytest.mark.parametrize(("platform", "theirs"), [(Platform.SUPABASE, True), (Platform.POSTGRES, False)])
+def test_a_table_auth_users_is_supabases_on_supabase_alone(platform: Platform, theirs: bool) -> None:
+    users = replace(table("users"), name=QName("auth", "users"))
+    of_user, to_users = key("user_id", "users")
+    members = table("members", (of_user, replace(to_users, references=users.name)), primary=("user_id",))
+    declared = scenario(Membership(table=members.name, user="user_id", tenant="id"))
+    plan = make_plan(
+        catalog([users, members]), replace(declared, database=Database(platform=platform, migrations=())), {}
+    )
+    assert [one.name for one in plan.tables] == [users.name, members.name]
+    assert (plan.accounts == plan.table(users.name)) is theirs
 
 
 def test_a_cycle_is_broken_where_a_key_is_nullable_and_says_nothing_of_whose_a_row_is() -> None:

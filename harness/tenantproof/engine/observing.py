@@ -7,7 +7,7 @@ both share one transaction that is never committed: whatever ends the process, t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from importlib.resources import files
@@ -18,7 +18,8 @@ import psycopg
 
 from tenantproof.core.ports import Handle, Manners, Traces, Writes
 from tenantproof.engine.interference.arena import PREPARED
-from tenantproof.engine.wire import WITHIN, Wire
+from tenantproof.engine.steady import setting, transaction_with
+from tenantproof.engine.wire import TRANSACTION, WITHIN, Wire
 from tenantproof.targets.canaries.manifest import Manifest, with_rows, write
 from tenantproof.targets.canaries.own_rows import known_before, own_rows
 from tenantproof.targets.reach import connect_as, connect_or_explain
@@ -62,6 +63,10 @@ class Observing(Protocol):
         """A connection to read the catalog and to seed; what it commits is there for the wire."""
         ...
 
+    def hold(self, connection: Connection, settings: Mapping[str, str]) -> None:
+        """Let settings stand from now on wherever nobody acts; *connection* is that of `seeding`."""
+        ...
+
     def wire(self) -> AbstractContextManager[Wire]:
         """The wire, set up."""
         ...
@@ -87,6 +92,13 @@ class _InTheOpen:
 
     def __init__(self, conninfo: str) -> None:
         self.neighbours: str | None = conninfo
+        self._bracket = TRANSACTION
+
+    def hold(self, connection: Connection, settings: Mapping[str, str]) -> None:
+        for name, value in settings.items():
+            connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
+        connection.commit()
+        self._bracket = transaction_with(settings)
 
     def seeding(self) -> AbstractContextManager[Connection]:
         assert self.neighbours is not None
@@ -95,7 +107,7 @@ class _InTheOpen:
     @contextmanager
     def wire(self) -> Iterator[Wire]:
         assert self.neighbours is not None
-        with psycopg.connect(self.neighbours, autocommit=True) as connection, Wire(connection) as wire:
+        with psycopg.connect(self.neighbours, autocommit=True) as connection, Wire(connection, self._bracket) as wire:
             wire.prepare(())
             yield wire
 
@@ -109,6 +121,11 @@ class _WrittenDown:
         self.alone = False
         self.neighbours: str | None = conninfo if manners.connections > 1 else None
         self._conninfo, self._manners, self._path = conninfo, manners, path
+        self._bracket = TRANSACTION
+
+    def hold(self, connection: Connection, settings: Mapping[str, str]) -> None:
+        _hold_within(connection, settings)
+        self._bracket = transaction_with(settings)
 
     @contextmanager
     def seeding(self) -> Iterator[Connection]:
@@ -128,7 +145,7 @@ class _WrittenDown:
     def wire(self) -> Iterator[Wire]:
         connection = connect_or_explain(self._conninfo)
         traces = self._manners.traces
-        with connection, Wire(connection) as wire:
+        with connection, Wire(connection, self._bracket) as wire:
             wire.prepare((BOUNDS,))
             try:
                 yield wire
@@ -147,6 +164,9 @@ class _InOneTransaction:
         self._traces = manners.traces if manners is not None else Traces()
         self.alone = manners is None or manners.alone
         self.notes = tuple(_shielded(connection)) if self.alone else (_UNSHIELDED,)
+
+    def hold(self, connection: Connection, settings: Mapping[str, str]) -> None:
+        _hold_within(connection, settings)
 
     @contextmanager
     def seeding(self) -> Iterator[Connection]:
@@ -186,6 +206,13 @@ class _NeverCommitting(psycopg.Connection[tuple[Any, ...]]):
     def rollback(self) -> None:
         """Go back to what was kept."""
         self.execute("ROLLBACK TO SAVEPOINT kept")
+
+
+def _hold_within(connection: Connection, settings: Mapping[str, str]) -> None:
+    """For the one transaction of the connection, whatever is rolled back in it."""
+    for statement in setting(settings):
+        connection.execute(statement.encode())
+    connection.commit()
 
 
 def _shielded(connection: Connection) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -30,9 +31,11 @@ from tenantproof.engine.matrix import NOT_REACHED, Judged, MatrixRun, look, swee
 from tenantproof.engine.observing import Observing, observing
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.services.way import services_of
+from tenantproof.engine.steady import steady
 from tenantproof.engine.suite import kept_suite
 from tenantproof.engine.ways import Found, Standing, Way
 from tenantproof.engine.wire import Wire
+from tenantproof.identity.legacy import is_single_claim, legacy_claims
 from tenantproof.identity.personas import personas as personas_of
 from tenantproof.identity.personas import without_dual
 from tenantproof.identity.sessions import identify
@@ -50,6 +53,8 @@ _CUT = "interrupted"
 LOST = "the database went away in the middle of the run: what follows is what was known by then"
 _SLOW = 0.003
 """Seconds of a round trip from which on waiting takes longer than working."""
+_EMPTY_CAST = re.compile(r'22P02.*(""|type json)', re.DOTALL)
+"""The reason of a cell in which '' was cast to a type that has no empty value."""
 _TELLING = 9
 """Characters from which on an id is found in nobody else's row by chance."""
 
@@ -134,7 +139,7 @@ def check(
             locate=locate,
             neighbours=observer.neighbours,
         )
-        further = yield from _by_other_ways((*services_of(scenario), *ways), standing, clock, ended)
+        further = yield from _by_other_ways((*ways, *services_of(scenario)), standing, clock, ended)
         findings = [*findings, *(searched.findings if searched else ()), *further.findings]
         findings = _accepted(findings, scenario, started_at)
         yield from (FindingRaised(finding) for finding in findings)
@@ -295,6 +300,7 @@ def _prepared(
         unanswered = unanswerable(scenario, tenancy)
         if unanswered:
             raise ScenarioError(unanswered)
+        observer.hold(connection, steady(catalog))
         clock.lap("catalog")
         yield PhaseStarted("seeding tenants, users and rows")
         plan = _seed(connection, catalog, scenario, tenancy, seed, signer, handle.owned, observer.alone)
@@ -414,7 +420,7 @@ def _may_be_anybody(connection: Connection) -> bool:
 
 
 def _identities(catalog: Catalog, scenario: Scenario, manifest: Manifest, signer: Signer) -> Mapping[str, Identity]:
-    now = int(time())
+    now, legacy = int(time()), legacy_claims(catalog)
     return {
         persona.name: identify(
             persona,
@@ -423,6 +429,7 @@ def _identities(catalog: Catalog, scenario: Scenario, manifest: Manifest, signer
             signer=signer,
             now=now,
             role_settings=_settings_of(catalog, scenario, persona),
+            legacy=legacy,
         )
         for persona in manifest.personas
     }
@@ -483,7 +490,7 @@ def _report(
         relations={str(r.name): in_words(plan.tenancy_of(r.name)) for r in plan.relations},
         cells=tuple(cells),
         findings=tuple(findings),
-        unseeded=plan.manifest.unseeded,
+        unseeded=plan.world.manifest.unseeded,
         gaps=(*plan.gaps, *(searched.gaps if searched is not None else plan.uncalled)),
         search=searched.search if searched is not None else None,
         notes=(
@@ -515,12 +522,19 @@ def _mute_personas(plan: Plan, cells: Sequence[CellResult]) -> Iterator[str]:
 
 def _empty_settings(plan: Plan, cells: Sequence[CellResult]) -> Iterator[str]:
     """What to do where policies cast a setting that is empty: so it is, and not NULL, on a connection used before."""
-    if plan.scenario.session.settings and any(
-        cell.verdict is Verdict.ERROR and "22P02" in cell.reason and '""' in cell.reason for cell in cells
-    ):
+    failed = {cell.persona for cell in cells if cell.verdict is Verdict.ERROR and _EMPTY_CAST.search(cell.reason)}
+    found = {
+        name
+        for persona in failed & plan.identities.keys()
+        for name, value in plan.identities[persona].settings
+        if not value and (name in plan.scenario.session.settings or is_single_claim(name))
+    }
+    if found:
+        named = sorted(found)
         yield (
-            "for people without a tenant or user, session.settings are '' as on a pooled connection that somebody used"
-            " before: policies that cast them fail there; write nullif(current_setting('…', true), '')"
+            f"for people who have none, {', '.join(named)} {'is' if len(named) == 1 else 'are'} '' as on a pooled"
+            f" connection that somebody used before: a policy that casts it fails there; write"
+            f" nullif(current_setting('{named[0]}', true), '')"
         )
 
 

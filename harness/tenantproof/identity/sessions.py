@@ -7,12 +7,12 @@ Query/PreQuery.hs), or, on plain PostgreSQL, what the scenario says the applicat
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 
 from tenantproof.core.model import Persona, Platform, Scenario
 from tenantproof.core.ports import Identity
 from tenantproof.identity.claims import access_claims
+from tenantproof.identity.legacy import CLAIMS, LegacyClaims, as_json
 from tenantproof.identity.signing import Signer
 from tenantproof.identity.templates import Facts, Lacking, facts, fill, fill_or_empty
 
@@ -24,20 +24,15 @@ SERVICE_SCHEMAS = frozenset({"auth", "storage", "realtime", "extensions", "vault
 EXTRA_SEARCH_PATH = ("public", "extensions")
 """Supabase's db-extra-search-path."""
 
-LEGACY_CLAIMS = (
-    "request.jwt.claim",
-    "request.jwt.claim.sub",
-    "request.jwt.claim.role",
-    "request.jwt.claim.email",
-)
-"""What PostgREST before 9 set; auth.uid() reads them first, so what an earlier persona left must go."""
-
 NOT_IN_A_SESSION = frozenset({"session_preload_libraries", "local_preload_libraries"})
 """Role settings that act at login and cannot be set later."""
 
 SECRET_HEADERS = frozenset({"authorization", "apikey", "cookie"})
 
 STORAGE_OPERATION = "storage.object.get_authenticated"
+
+NO_LEGACY = LegacyClaims()
+"""A database that reads claims as PostgREST sets them since its release 9."""
 
 
 def identify(
@@ -48,15 +43,16 @@ def identify(
     signer: Signer,
     now: int,
     role_settings: Mapping[str, str] | None = None,
+    legacy: LegacyClaims = NO_LEGACY,
 ) -> Identity:
     """The persona with its token, the verified claims, and what a session sets to be it.
 
     *tenants* maps tenant names to ids (the manifest's); *now* is the time in seconds, which must be the real
     one, since verification rejects an expired token; *role_settings* are the settings of the role it becomes
     (`Catalog.roles[role].settings`), which PostgREST applies on impersonation; the role must be allowed to set
-    them.  What the session sets comes from the decoded token, so nothing gets into it that a signed token could
-    not carry.  Raises UsageError for an unknown placeholder and jwt.InvalidTokenError where the token does not
-    verify.
+    them; *legacy* are the settings for single claims that the database depends on.  What the session sets comes
+    from the decoded token, so nothing gets into it that a signed token could not carry.  Raises UsageError for an
+    unknown placeholder and jwt.InvalidTokenError where the token does not verify.
     """
     known = facts(persona, tenants)
     session = scenario.session
@@ -67,7 +63,7 @@ def identify(
         claims = signer.verify(token)
     if scenario.database.platform is Platform.SUPABASE:
         role = str(claims["role"])
-        settings = tuple(_postgrest(scenario, known, claims, role_settings or {}))
+        settings = tuple(_postgrest(scenario, known, claims, role_settings or {}, legacy))
     else:
         role = session.anon_role if token is None else session.role
         settings = tuple(_declared(scenario, known))
@@ -83,15 +79,19 @@ def identify(
 
 
 def _postgrest(
-    scenario: Scenario, known: Facts, claims: Mapping[str, object], role_settings: Mapping[str, str]
+    scenario: Scenario,
+    known: Facts,
+    claims: Mapping[str, object],
+    role_settings: Mapping[str, str],
+    legacy: LegacyClaims,
 ) -> Pairs:
     yield "search_path", _search_path(scenario)
     yield from ((name, value) for name, value in role_settings.items() if name not in NOT_IN_A_SESSION)
-    yield from ((name, "") for name in LEGACY_CLAIMS)
-    yield "request.jwt.claims", _json(claims)
+    yield from legacy.settings(claims)
+    yield CLAIMS, as_json(claims)
     yield "request.method", "GET"
     yield "request.path", "/"
-    yield "request.headers", _json(_headers(scenario, known))
+    yield "request.headers", as_json(_headers(scenario, known))
     yield "request.cookies", "{}"
     if "storage" in scenario.database.schemas:
         # As the Storage API does; without the first, a trigger refuses every DELETE and looks like a policy.
@@ -120,7 +120,3 @@ def _headers(scenario: Scenario, known: Facts) -> dict[str, str]:
         except Lacking:
             continue
     return headers
-
-
-def _json(value: Mapping[str, object]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

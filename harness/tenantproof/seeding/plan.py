@@ -102,6 +102,8 @@ class Plan:
     """base_type of a tenant id."""
     user_type: str
     """base_type of a user id."""
+    accounts: TablePlan | None = None
+    """auth.users, where it is Supabase's; its rows are made first, by sign-up."""
 
     def table(self, name: QName) -> TablePlan | None:
         return next((table for table in self.tables if table.name == name), None)
@@ -125,7 +127,13 @@ def make_plan(catalog: Catalog, scenario: Scenario, tenancy: Mapping[QName, Tena
         tenant_key=key,
         tenant_type=_tenant_type(catalog, scenario, tenancy, tenants, key),
         user_type=_user_type(catalog, scenario, users),
+        accounts=next((table for table in tables if table.name == AUTH_USERS and _has_accounts(scenario)), None),
     )
+
+
+def _has_accounts(scenario: Scenario) -> bool:
+    """Whether auth.users would be Supabase's; anybody may have a table of that name."""
+    return scenario.database.platform is Platform.SUPABASE
 
 
 def can_hold_dual(catalog: Catalog, scenario: Scenario) -> bool:
@@ -161,7 +169,7 @@ def tenant_table(
 def user_columns(catalog: Catalog, scenario: Scenario, tenancy: Mapping[QName, Tenancy]) -> dict[QName, str]:
     """Tables that list users (auth.users, and what memberships' user columns refer to): table -> id column."""
     found: dict[QName, str] = {}
-    if scenario.database.platform is Platform.SUPABASE and AUTH_USERS in catalog.relations:
+    if _has_accounts(scenario) and AUTH_USERS in catalog.relations:
         found[AUTH_USERS] = "id"
     todo = [(m.table, m.user) for m in scenario.memberships]
     todo += [(name, _single(t.owner) or "") for name, t in sorted(tenancy.items())]

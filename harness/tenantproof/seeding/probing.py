@@ -12,6 +12,7 @@ from psycopg import sql
 
 from tenantproof.core.model import QName, Scenario
 from tenantproof.core.world import Draft
+from tenantproof.identity.legacy import CLAIMS, LegacyClaims
 from tenantproof.seeding.answers import Answer
 from tenantproof.seeding.cast import Cast
 from tenantproof.seeding.paths import insertion
@@ -42,6 +43,7 @@ def probe(
     scenario: Scenario,
     cast: Cast,
     plan: Plan,
+    legacy: LegacyClaims,
     *,
     keeping: bool = False,
 ) -> list[Answer]:
@@ -63,7 +65,7 @@ def probe(
             {
                 "head": heads[key],
                 "values": list(candidate.draft.values.values()),
-                "settings": _settings(candidate, scenario, cast),
+                "settings": _settings(candidate, scenario, cast, legacy),
                 "removals": _removals(connection, candidate, plan),
                 "keep": keeping,
             }
@@ -99,7 +101,7 @@ def _removals(connection: psycopg.Connection[Any], candidate: Candidate, plan: P
     return [] if key is None else [query.as_string(connection) for query in removals(candidate.table, key, plan)]
 
 
-def _settings(candidate: Candidate, scenario: Scenario, cast: Cast) -> list[list[str]]:
+def _settings(candidate: Candidate, scenario: Scenario, cast: Cast, legacy: LegacyClaims) -> list[list[str]]:
     """What the session of the draft's user would set, for triggers and defaults that ask who is there."""
     persona = next((p for p in cast.users if p.user_id == candidate.actor), None)
     role = scenario.session.role
@@ -109,7 +111,7 @@ def _settings(candidate: Candidate, scenario: Scenario, cast: Cast) -> list[list
         "{tenant.name}": candidate.tenant or "",
         "{user.id}": candidate.actor or "",
     }
-    found = [["request.jwt.claims", json.dumps(claims) if candidate.actor else ""]]
+    found = [] if not candidate.actor else [[CLAIMS, json.dumps(claims)], *map(list, legacy.settings(claims))]
     for name, template in sorted(scenario.session.settings.items()):
         for mark, word in words.items():
             template = template.replace(mark, word)

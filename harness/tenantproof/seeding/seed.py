@@ -15,6 +15,7 @@ from tenantproof.core.catalog import Catalog
 from tenantproof.core.errors import UsageError
 from tenantproof.core.model import Persona, QName, Scenario, Tenancy
 from tenantproof.core.world import Key, Manifest, Unseeded
+from tenantproof.identity.legacy import legacy_claims
 from tenantproof.seeding import partitions
 from tenantproof.seeding.aftermath import strayed
 from tenantproof.seeding.cast import Cast, make_cast
@@ -25,7 +26,7 @@ from tenantproof.seeding.inlining import bodies_of
 from tenantproof.seeding.judging import Judge
 from tenantproof.seeding.load import load, refresh_views
 from tenantproof.seeding.paths import table_name
-from tenantproof.seeding.plan import AUTH_IDENTITIES, AUTH_USERS, Plan, TablePlan, make_plan
+from tenantproof.seeding.plan import Plan, TablePlan, make_plan
 from tenantproof.seeding.rows import FULL, Builder, Impossible, Want
 from tenantproof.seeding.samples import Clock, Samples
 from tenantproof.seeding.settle import drop_new_tenants, settle_memberships
@@ -58,8 +59,8 @@ def seed(
     that are words get a suffix, sequences are not set.  Not *alone*: nothing is locked for which others would wait.
     A function of its arguments, but for instants outside keys: these are taken from the current day.
 
-    Raises UsageError where the tenancy or a role does not fit the schema.  What the database refuses is no error:
-    it stands in `Manifest.unseeded`.
+    Raises UsageError where the tenancy or a role does not fit the schema, TargetError where Supabase's table of users
+    takes none.  What the database refuses otherwise is no error: it stands in `Manifest.unseeded`.
     """
     plan = make_plan(catalog, scenario, tenancy)
     cast = make_cast(
@@ -69,17 +70,24 @@ def seed(
     _set_formats(connection)
     if beside:
         _require_new(connection, plan, cast)
-    _sign_up(connection, catalog, plan, cast, clock)
+    samples = Samples(seed=seed, clock=clock, types=read_types(connection, plan.tables))
+    problems = _sign_up(connection, catalog, plan, cast, samples)
     store = read_existing(connection, plan, catalog, cast)
     settle_memberships(connection, plan, cast, store)
     found = _keys_of_existing(plan, store, cast)
 
     tenanted = Tenanted(tables=_tenanted(plan), tenants=plan.tenants)
-    samples = Samples(seed=seed, clock=clock, types=read_types(connection, plan.tables))
-    court = Court(connection=connection, scenario=scenario, cast=cast, plan=plan, bodies=bodies_of(catalog))
+    court = Court(
+        connection=connection,
+        scenario=scenario,
+        cast=cast,
+        plan=plan,
+        bodies=bodies_of(catalog),
+        legacy=legacy_claims(catalog),
+    )
     work = _Work(court=court, catalog=catalog, store=store, samples=samples, tenancy=tenancy, tenanted=tenanted)
     parts = stages(plan, scenario.fills)
-    problems = work.fill(parts.before)
+    problems += work.fill(parts.before)
     filled: Mapping[QName, frozenset[Key]] = {}
     if scenario.fills:
         filled = work.run_fills()
@@ -117,14 +125,17 @@ def _told_once(problems: Sequence[Unseeded], undrafted: Sequence[Unseeded]) -> t
     return tuple(dict.fromkeys((*problems, *fresh)))
 
 
-def _sign_up(connection: psycopg.Connection[Any], catalog: Catalog, plan: Plan, cast: Cast, clock: Clock) -> None:
-    """Users of Supabase Auth, without the personal tenants that their sign-up may make."""
-    if plan.table(AUTH_USERS) is None:
-        return
+def _sign_up(
+    connection: psycopg.Connection[Any], catalog: Catalog, plan: Plan, cast: Cast, samples: Samples
+) -> list[Unseeded]:
+    """Users of Supabase Auth, without the personal tenants that their sign-up may make; what else was not filled."""
+    if plan.accounts is None:
+        return []
     before = read_keys(connection, plan)
-    insert_auth_users(connection, cast, clock=clock, identities=AUTH_IDENTITIES in catalog.relations)
+    problems = insert_auth_users(connection, cast, catalog, plan.accounts, samples)
     if plan.tenants is not None:
         drop_new_tenants(connection, plan, cast, before[plan.tenants])
+    return problems
 
 
 def _require_new(connection: psycopg.Connection[Any], plan: Plan, cast: Cast) -> None:
@@ -236,7 +247,7 @@ def _build_rows(
 ) -> list[Unseeded]:
     unmade: list[Unseeded] = []
     for table in plan.tables:
-        if table.name != AUTH_USERS:
+        if table != plan.accounts:
             unmade += _fill(table, cast, store, builders[table.name], tenanted)
     for table in plan.tables:
         if table.late:

@@ -20,6 +20,7 @@ from psycopg import sql
 
 from tenantproof.core.model import Scenario
 from tenantproof.core.world import Draft, Key, Unseeded
+from tenantproof.identity.legacy import LegacyClaims
 from tenantproof.seeding.answers import Answer
 from tenantproof.seeding.cast import Cast
 from tenantproof.seeding.inlining import Body
@@ -47,9 +48,11 @@ class Court:
     plan: Plan
     bodies: Mapping[str, Body]
     """Functions by name."""
+    legacy: LegacyClaims
+    """Settings for single claims that the database depends on."""
 
     def ask(self, candidates: Sequence[Candidate], *, keeping: bool) -> list[Answer]:
-        return probe(self.connection, candidates, self.scenario, self.cast, self.plan, keeping=keeping)
+        return probe(self.connection, candidates, self.scenario, self.cast, self.plan, self.legacy, keeping=keeping)
 
 
 def can_be_tried(table: TablePlan, bodies: Mapping[str, Body]) -> bool:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from tenantproof.core.model import Scenario
 from tenantproof.core.ports import Writes
 from tenantproof.core.settings import TargetSettings
-from tenantproof.targets.dsn import NAME, named, require_host, roles_of, time_of_a_round_trip
-from tenantproof.targets.facts import Facts, read_facts
+from tenantproof.targets.dsn import NAME, facts_for, named, require_host, time_of_a_round_trip
+from tenantproof.targets.facts import Facts
 from tenantproof.targets.guard import Refusal, refusals
 from tenantproof.targets.live import read_only
 from tenantproof.targets.reach import describe
@@ -35,7 +35,7 @@ def diagnose(settings: TargetSettings, scenario: Scenario) -> Diagnosis:
     require_host(conninfo, settings)
     with read_only(conninfo) as connection:
         round_trip = time_of_a_round_trip(connection)
-        facts = read_facts(connection, schemas=scenario.database.schemas, roles=roles_of(scenario))
+        facts = facts_for(connection, scenario)
     return Diagnosis(
         place=describe(conninfo),
         round_trip=round_trip,

@@ -65,7 +65,7 @@ class DsnTarget:
         manifest = path_of(run).absolute() if self._writes is Writes.CANARY else None
         require_cleaned(conninfo, self._settings)
         with read_only(conninfo) as connection:
-            facts = read_facts(connection, schemas=self._scenario.database.schemas, roles=roles_of(self._scenario))
+            facts = facts_for(connection, self._scenario)
             require_safe(facts, self._settings, self._writes, place)
             round_trip = time_of_a_round_trip(connection)
             looked_at, left_out = measured(facts, self._settings)
@@ -135,6 +135,12 @@ def require_host(conninfo: str, settings: TargetSettings) -> None:
             f"{settings.shown} is not touched: its DSN leads to {where}, and {expected} is expected\n"
             "  correct the dsn, or expect_host in the configuration"
         )
+
+
+def facts_for(connection: psycopg.Connection[Any], scenario: Scenario) -> Facts:
+    """What the guard must know where this scenario is to be checked.  Raises psycopg.Error."""
+    database = scenario.database
+    return read_facts(connection, schemas=database.schemas, roles=roles_of(scenario), platform=database.platform)
 
 
 def roles_of(scenario: Scenario) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import namedtuple_row
 
-from tenantproof.core.model import QName
+from tenantproof.core.model import Platform, QName
 from tenantproof.targets.calling_out import CallsOut, Code, Firing, calls_out
 from tenantproof.targets.queries import query
 
@@ -29,6 +29,16 @@ class Table:
     writable: bool
     rows: int
     """By the planner's statistics; counted up to a bound where there are none, 0 where that may not be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """The table of Supabase's users, as far as making some needs it."""
+
+    is_table: bool
+    has_id: bool
+    bound: tuple[str, ...]
+    """Required columns that refer to rows which come after users, each with what it refers to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +66,8 @@ class Facts:
     """Whether our login may set session_replication_role, which seeding does."""
     tables: tuple[Table, ...]
     """Those in scope, and the users of Supabase Auth."""
+    accounts: Accounts | None
+    """None where the platform has none."""
     others: tuple[Table, ...]
     """All others: triggers may write to them."""
     calls_out: tuple[CallsOut, ...]
@@ -68,10 +80,15 @@ class Facts:
         return sum(table.rows for table in self.tables)
 
 
-def read_facts(connection: psycopg.Connection[Any], *, schemas: Sequence[str], roles: Sequence[str]) -> Facts:
+def read_facts(
+    connection: psycopg.Connection[Any], *, schemas: Sequence[str], roles: Sequence[str], platform: Platform
+) -> Facts:
     """Everything in a few round trips, on a connection in a transaction.  Raises psycopg.Error."""
-    scope = {"schemas": list(schemas), "roles": list(roles)}
-    names = ("server", "settings", "markers", "tables", "roles", "triggers", "expressions", "functions", "outlets")
+    scope = {"schemas": list(schemas), "roles": list(roles), "platform": str(platform)}
+    names = (
+        *("server", "settings", "markers", "tables", "accounts", "roles"),
+        *("triggers", "expressions", "functions", "outlets"),
+    )
     with connection.pipeline():
         cursors = {name: psycopg.Cursor[Any](connection, row_factory=namedtuple_row) for name in names}
         for name, cursor in cursors.items():
@@ -103,6 +120,7 @@ def read_facts(connection: psycopg.Connection[Any], *, schemas: Sequence[str], r
         roles={row.name: row.may_become if row.known else None for row in found["roles"]},
         may_silence=_may_silence(connection),
         tables=tuple(table for table, in_scope in tables if in_scope),
+        accounts=next(map(_accounts, found["accounts"]), None),
         others=tuple(table for table, in_scope in tables if not in_scope),
         calls_out=tuple(
             calls_out(
@@ -129,6 +147,10 @@ def _table(row: Any) -> Table:  # noqa: ANN401  (a named tuple of the query)
         writable=row.writable,
         rows=row.rows,
     )
+
+
+def _accounts(row: Any) -> Accounts:  # noqa: ANN401  (a named tuple of the query)
+    return Accounts(is_table=row.is_table, has_id=row.has_id, bound=tuple(row.bound))
 
 
 def _counted(connection: psycopg.Connection[Any], tables: Sequence[Table]) -> list[Table]:

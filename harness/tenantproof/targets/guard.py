@@ -159,12 +159,29 @@ def _writing(facts: Facts, settings: TargetSettings) -> Iterator[Refusal]:
             f"'{facts.login}' may not insert, update and delete rows of {_named(unwritten)}",
             f'GRANT INSERT, UPDATE, DELETE ON these tables TO "{facts.login}", or use --writes never',
         )
+    yield from _making_users(facts)
     if facts.rows > settings.largest:
         yield Refusal(
             f"the tables in scope hold about {facts.rows:,} rows, more than {settings.largest:,}: a run that writes "
             "reads and compares all of them",
             "use --writes never or a smaller copy (a Supabase branch begins without data), "
             f"or raise [targets.{_name_of(settings)}] largest",
+        )
+
+
+def _making_users(facts: Facts) -> Iterator[Refusal]:
+    """Users are made before all other rows; what the table needs beyond what is known is found out by doing it."""
+    accounts, never = facts.accounts, "use --writes never, which reads the users who are there"
+    if accounts is None:
+        return
+    if not accounts.is_table or not accounts.has_id:
+        wrong = "has no column id" if accounts.is_table else "is no table"
+        yield Refusal(f"auth.users {wrong}, so no users can be made there", never)
+    elif accounts.bound:
+        yield Refusal(
+            f"no users can be made in auth.users: its required column {_listed(list(accounts.bound))}, whose rows come "
+            "after users",
+            f"give the column a default or let it be NULL on a copy, or {never}",
         )
 
 

@@ -16,10 +16,10 @@ from tenantproof.core.ports import Identity
 from tenantproof.engine.existing.discreet import said_of
 from tenantproof.engine.existing.transaction import Connection
 from tenantproof.identity.claims import merge
+from tenantproof.identity.legacy import retold
 from tenantproof.seeding.paths import table_name
 
 AUTH_USERS = QName("auth", "users")
-_CLAIMS = "request.jwt.claims"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,4 @@ def with_metadata(identity: Identity, account: Account) -> Identity:
     """
     carried = {"app_metadata": account.app_metadata, "user_metadata": account.user_metadata}
     claims = merge(identity.claims, {name: held for name, held in carried.items() if held})
-    said = json.dumps(claims, ensure_ascii=False, separators=(",", ":"))
-    settings = tuple((name, said if name == _CLAIMS else value) for name, value in identity.settings)
-    return replace(identity, claims=claims, settings=settings, token=None)
+    return replace(identity, claims=claims, settings=tuple(retold(identity.settings, claims)), token=None)

@@ -12,6 +12,7 @@ from tenantproof.core.ports import Identity
 from tenantproof.engine.existing.accounts import Accounts, with_metadata
 from tenantproof.engine.existing.limits import Limits
 from tenantproof.engine.existing.transaction import PRINTING, milliseconds
+from tenantproof.identity.legacy import LegacyClaims
 from tenantproof.identity.sessions import identify
 from tenantproof.identity.signing import Signer
 
@@ -29,6 +30,7 @@ class Identities:
     limits: Limits
     anybody: bool
     """Whether the observer may become the login role of the application (a superuser may)."""
+    legacy: LegacyClaims
 
     def of(self, persona: Persona, tenants: Mapping[str, str]) -> Identity:
         """The persona, ready to act, with the metadata of the account; *tenants* are ids by name."""
@@ -49,6 +51,7 @@ class Identities:
             signer=self.signer,
             now=int(time()),
             role_settings={name: value for name, value in settings.items() if name not in _OVERRULED},
+            legacy=self.legacy,
         )
         bound = ("statement_timeout", milliseconds(self.limits.statement_seconds))
         login = identity.login if self.anybody else None

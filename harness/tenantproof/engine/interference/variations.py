@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from tenantproof.core.catalog import Catalog
 from tenantproof.core.model import Persona, Platform
@@ -17,6 +18,7 @@ from tenantproof.core.program import Variation
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.replay import timeless
 from tenantproof.identity.claims import Claims, merge
+from tenantproof.identity.legacy import CLAIMS, retold_singly
 from tenantproof.properties.border import Border
 
 _KEY = re.compile(r"->>?\s*'([\w.-]+)'|#>>?\s*'\{([\w.,-]+)\}'|request\.header\.([\w-]+)")
@@ -89,28 +91,28 @@ def _metadata(plan: Plan, border: Border, texts: Iterable[str]) -> Iterator[Vari
     for key in _keys(texts, "user_meta"):
         for value in _promises(plan, border):
             claims = merge(_claims(plan, border.persona), {"user_metadata": {key: value}})
-            yield _with_claims(f"with user_metadata.{key} = {value}", claims)
+            yield _with_claims(plan, border.persona, f"with user_metadata.{key} = {value}", claims)
 
 
 def _tokens(plan: Plan, persona: Persona) -> Iterator[Variation]:
-    claims = _claims(plan, persona)
-    yield _with_claims("signed in anonymously", merge(claims, {"is_anonymous": True}))
-    yield _with_claims("with a second factor (aal2)", merge(claims, {"aal": "aal2"}))
-    yield _with_claims("without app_metadata", _without(claims, "app_metadata"))
-    yield _with_claims("without an e-mail address", _without(claims, "email"))
-    yield _with_claims("without a session id", _without(claims, "session_id"))
+    claims, having = _claims(plan, persona), partial(_with_claims, plan, persona)
+    yield having("signed in anonymously", merge(claims, {"is_anonymous": True}))
+    yield having("with a second factor (aal2)", merge(claims, {"aal": "aal2"}))
+    yield having("without app_metadata", _without(claims, "app_metadata"))
+    yield having("without an e-mail address", _without(claims, "email"))
+    yield having("without a session id", _without(claims, "session_id"))
     metadata, declared = claims.get("app_metadata"), plan.scenario.claims.get("app_metadata")
     if isinstance(metadata, Mapping) and isinstance(declared, Mapping):
         for key in declared:
             lacking = {**claims, "app_metadata": _without(metadata, key)}
-            yield _with_claims(f"with app_metadata.{key} missing", lacking)
-            yield _with_claims(f"with app_metadata.{key} empty", merge(claims, {"app_metadata": {key: ""}}))
-            yield _with_claims(f"with app_metadata.{key} of another type", merge(claims, {"app_metadata": {key: [1]}}))
+            yield having(f"with app_metadata.{key} missing", lacking)
+            yield having(f"with app_metadata.{key} empty", merge(claims, {"app_metadata": {key: ""}}))
+            yield having(f"with app_metadata.{key} of another type", merge(claims, {"app_metadata": {key: [1]}}))
 
 
 def _claims(plan: Plan, persona: Persona) -> Claims:
     settings = dict(timeless(plan.identities[persona.name]).settings)
-    claims: dict[str, object] = json.loads(settings["request.jwt.claims"])
+    claims: dict[str, object] = json.loads(settings[CLAIMS])
     return claims
 
 
@@ -118,8 +120,9 @@ def _without(claims: Claims, key: str) -> Claims:
     return {name: value for name, value in claims.items() if name != key}
 
 
-def _with_claims(words: str, claims: Claims) -> Variation:
-    return Variation(words=words, settings=(("request.jwt.claims", json.dumps(claims)),))
+def _with_claims(plan: Plan, persona: Persona, words: str, claims: Claims) -> Variation:
+    singly = retold_singly(plan.identities[persona.name].settings, claims)
+    return Variation(words=words, settings=((CLAIMS, json.dumps(claims)), *singly))
 
 
 def _empty_settings(plan: Plan) -> Iterator[Variation]:

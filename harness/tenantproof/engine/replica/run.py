@@ -24,6 +24,7 @@ from tenantproof.engine.bench import Bench
 from tenantproof.engine.matrix import Judged, judgement_of_read
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.replay import plain
+from tenantproof.engine.steady import steady, transaction_with
 from tenantproof.engine.ways import Found, Standing, Way
 from tenantproof.engine.wire import Wire
 from tenantproof.targets.standby import Standby, is_embedded, standby_of
@@ -68,7 +69,8 @@ def _asked(standing: Standing, standby: Standby) -> Found:
     plan, found = standing.plan, list[Difference]()
     reads = writes = 0
     refused: dict[str, int] = defaultdict(int)
-    with psycopg.connect(standby.conninfo, autocommit=True) as connection, Wire(connection) as wire:
+    bracket = transaction_with(steady(plan.catalog))
+    with psycopg.connect(standby.conninfo, autocommit=True) as connection, Wire(connection, bracket) as wire:
         wire.prepare(())
         for persona in plan.manifest.personas:
             bench = Bench(wire, plan.identities[persona.name], standing.ground)

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tenantproof.core.ports import Identity
-from tenantproof.identity.sessions import LEGACY_CLAIMS, NOT_IN_A_SESSION
+from tenantproof.identity.legacy import retold
+from tenantproof.identity.sessions import NOT_IN_A_SESSION
 
 STORAGE_LOGIN = "supabase_storage_admin"
 """Who Storage logs in as."""
@@ -41,8 +42,6 @@ def storage_identity(identity: Identity, operation: str, bucket: str, name: str,
     settings = (
         ("search_path", "storage, public, extensions"),
         *_of_role(identity),
-        ("request.jwt.claim", ""),
-        ("request.jwt.claim.email", ""),
         ("request.jwt.claim.role", identity.role),
         ("request.jwt", NO_TOKEN),
         ("request.jwt.claim.sub", identity.persona.user_id or ""),
@@ -61,7 +60,6 @@ def realtime_identity(identity: Identity, topic: str) -> Identity:
     Realtime's own login is a privileged one."""
     claims = dict(identity.settings).get("request.jwt.claims") or json.dumps(dict(identity.claims))
     settings = (
-        *((name, "") for name in LEGACY_CLAIMS),
         ("realtime.topic", topic),
         ("request.jwt.claims", claims),
         ("request.jwt.claim.sub", identity.persona.user_id or ""),
@@ -75,7 +73,7 @@ def subscriber_identity(identity: Identity) -> Identity:
     """The persona as realtime.apply_rls makes it for postgres_changes: the role and the claims, and nothing else."""
     claims = dict(identity.settings).get("request.jwt.claims") or json.dumps(dict(identity.claims))
     settings = (
-        *((name, "") for name in (*LEGACY_CLAIMS, "realtime.topic", "request.headers")),
+        *((name, "") for name in ("realtime.topic", "request.headers")),
         ("request.jwt.claims", claims),
     )
     return replace(identity, login=None, settings=settings, pre_request=None)
@@ -83,9 +81,7 @@ def subscriber_identity(identity: Identity) -> Identity:
 
 def with_claims(identity: Identity, claims: dict[str, object]) -> Identity:
     """The persona with another token."""
-    text = json.dumps(claims, ensure_ascii=False, separators=(",", ":"))
-    settings = tuple((name, text if name == "request.jwt.claims" else value) for name, value in identity.settings)
-    return replace(identity, claims=claims, settings=settings)
+    return replace(identity, claims=claims, settings=tuple(retold(identity.settings, claims)))
 
 
 def _of_role(identity: Identity) -> Iterator[tuple[str, str]]:

@@ -26,8 +26,11 @@ def in_services(standing: Standing) -> Found:
     standing.wire.restart(())
     author = Author(standing.wire, standing.plan, standing.locate)
     haul = Haul()
-    for part in (in_storage, in_private_channels, in_publication, in_broadcasts, in_tokens):
-        haul.add(part(standing, author))
+    # Storage and Realtime set single claims, which a session never forgets (identity.legacy): first what sets none.
+    published, tokens = in_publication(standing, author), in_tokens(standing, author)
+    stored, private = in_storage(standing, author), in_private_channels(standing, author)
+    for found in (stored, private, published, in_broadcasts(standing, author), tokens):
+        haul.add(found)
     standing.wire.restart(())
     notes = ([f"asked {'; '.join(haul.asked)}"] if haul.asked else []) + haul.notes
     return Found(findings=tuple(haul.findings), gaps=tuple(haul.gaps), notes=tuple(notes))
