@@ -131,7 +131,7 @@ def check(
     budget = _budget(attempts, seed, profile, examples)
     ways = _ways(via, api_url, api_key, sign_in)
     if history is not None:
-        require_history(Path(history))
+        require_history(history)
     report = _run(
         scenario,
         lambda handle, declared, files: run_check(
@@ -157,7 +157,7 @@ def check(
         baseline=baseline,
         existing=lambda handle, declared: _existing(handle, declared, seed, signer or Signer(), stop),
     )
-    return report if history is None else with_history(report, Path(history))
+    return report if history is None else with_history(report, history)
 
 
 def fuzz(
@@ -274,7 +274,7 @@ def drift(
     """
     from tenantproof.drift.prisma.parsing import load_prisma
     from tenantproof.drift.run import compare_live, compare_prisma, read_live, together
-    from tenantproof.targets.reach import dsn_of
+    from tenantproof.targets.reach import readable_dsn
 
     if against is None and prisma is None:
         raise UsageError("drift: nothing to compare with; give --against env:NAME or --prisma FILE")
@@ -284,7 +284,7 @@ def drift(
     live = None
     if against is not None:
         say("reading the live database")
-        live = read_live(dsn_of(against, "--against"))
+        live = read_live(readable_dsn(against, "--against"))
     say("applying the migrations")
     found: list[Drift] = []
     with _database_may_go(), EmbeddedTarget(declared.database, say=say).database() as handle:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 INCONCLUSIVE = ("fail", "skip")
+NEVER = "never"
 GRANULARITY = ("cell", "table")
 
 
@@ -25,7 +27,8 @@ class Settings:
     target: str
     seed: int
     attempts: int | None
-    fail_on: Severity
+    fail_on: Severity | None
+    """None: no finding fails a test."""
     inconclusive: str
     granularity: str
     reports: tuple[str, ...]
@@ -53,9 +56,7 @@ def settings_of(config: pytest.Config) -> Settings:
         target=option("--tenantproof-target") or str(ini("tenantproof_target")),
         seed=DEFAULT_SEED if seed is None else seed,
         attempts=attempts,
-        fail_on=Severity(
-            option("--tenantproof-fail-on") or _one_of(ini, "tenantproof_fail_on", [str(known) for known in Severity])
-        ),
+        fail_on=_fail_on(option("--tenantproof-fail-on") or _one_of(ini, "tenantproof_fail_on", (*Severity, NEVER))),
         inconclusive=_one_of(ini, "tenantproof_inconclusive", INCONCLUSIVE),
         granularity=_one_of(ini, "tenantproof_granularity", GRANULARITY),
         reports=_reports(option("--tenantproof-report")),
@@ -86,20 +87,44 @@ def _reports(specs: Sequence[str]) -> tuple[str, ...]:
     return tuple(specs)
 
 
+def _fail_on(said: str) -> Severity | None:
+    return None if said == NEVER else Severity(said)
+
+
 def _baselines(config: pytest.Config) -> tuple[Path, ...]:
-    """Paths of an option are from where pytest was called, those of an ini from the root folder."""
+    """Paths of an option are from where pytest was called, those of an ini from the root folder.
+
+    Refused now where one is none: every single test would say the same.
+    """
     given = config.getoption("--tenantproof-baseline")
-    if given:
-        return tuple(Path(config.invocation_params.dir) / path for path in given)
-    return tuple(config.rootpath / path for path in config.getini("tenantproof_baseline"))
+    home = Path(config.invocation_params.dir) if given else config.rootpath
+    found = tuple(home / path for path in given or config.getini("tenantproof_baseline"))
+    if found:
+        from tenantproof.core.errors import UsageError
+        from tenantproof.reports.baseline import load_baseline
+
+        try:
+            for path in found:
+                load_baseline(path)
+        except UsageError as error:
+            raise pytest.UsageError(f"tenantproof: {error}") from error
+    return found
 
 
 def _history(config: pytest.Config) -> Path | None:
-    given = config.getoption("--tenantproof-history")
-    if given is not None:
-        return Path(config.invocation_params.dir) / str(given)
-    said = str(config.getini("tenantproof_history"))
-    return config.rootpath / said if said else None
+    """As `_baselines`; refused now where none can be kept."""
+    given, said = config.getoption("--tenantproof-history"), str(config.getini("tenantproof_history"))
+    if given is None and not said:
+        return None
+    from tenantproof.core.errors import UsageError
+    from tenantproof.reports.history import history_file, require_history
+
+    path = os.path.join(config.rootpath, said) if given is None else os.path.join(config.invocation_params.dir, given)
+    try:
+        require_history(path)
+    except UsageError as error:
+        raise pytest.UsageError(f"tenantproof: {error}") from error
+    return history_file(path)
 
 
 def _one_of(ini: object, name: str, known: Sequence[str]) -> str:
