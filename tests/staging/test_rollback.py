@@ -32,6 +32,8 @@ def test_a_leak_is_found_beside_real_rows(staging: Cluster, tenantproof: Run) ->
     assert done.returncode == 1, done.stdout + done.stderr
     assert "public.notes" in done.stdout
     assert "notes_everybody" in done.stdout
+    assert "a row of a tenant that is not of this run" in done.stdout  # of the real ones
+    assert "a row of no tenant" not in done.stdout
     assert "nothing stayed behind" in done.stdout
     without_sequences = [line for line in after.splitlines() if "setval" not in line]
     assert without_sequences == [line for line in before.splitlines() if "setval" not in line]

@@ -437,13 +437,15 @@ def as_cell(plan: Plan, judged: Judged) -> CellResult:
     """The judgement in words for a report."""
     persona, judgement = judged.stand.persona, judged.judgement
     stances = {plan.oracle.stance(persona, judged.stand.name, judged.command, row) for row in judged.stand.rows}
-    used = Stance.ALLOWED in stances and judgement.reached > 0
+    promised = Stance.REQUIRED in stances and judged.object.name == judged.stand.name
+    """What is promised of a table is not promised of a view over it: a view that refuses is no way in."""
+    used = not stances.isdisjoint({Stance.ALLOWED, Stance.REQUIRED}) and judgement.reached > 0
     return CellResult(
         object=str(judged.object.name),
         persona=persona.name,
         command=judged.command,
         verdict=judgement.verdict,
-        entitled=Stance.REQUIRED in stances or used,
+        entitled=promised or used,
         expected=plan.oracle.promise(persona, judged.object.name, judged.command),
         observed=_observed(judged),
         reason=judgement.reason,
