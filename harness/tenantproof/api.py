@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from tenantproof.channels.further import VIAS
-from tenantproof.config import Config, read_config
+from tenantproof.config import Config, find_config, read_config
 from tenantproof.core.bisection import Bisection
 from tenantproof.core.drift import Drift
 from tenantproof.core.errors import MissingExtra, Problem, TargetError, UsageError, did_you_mean
@@ -429,8 +429,12 @@ def _configured(
     config: str | PathLike[str] | Config | None,
 ) -> tuple[Mapping[str, object], Callable[[str], TargetSettings]]:
     """The targets of a configuration, and how to get one of them."""
-    known = config if isinstance(config, Config) else read_config(Path(config) if config is not None else None)
+    known = _known(config)
     return known.targets, known.target
+
+
+def _known(config: str | PathLike[str] | Config | None) -> Config:
+    return config if isinstance(config, Config) else read_config(Path(config) if config is not None else None)
 
 
 def _ways(via: Sequence[str], api_url: str | None, api_key: str | None, sign_in: str | None = None) -> tuple[Way, ...]:
@@ -529,6 +533,7 @@ def _run(
                 event = RunFinished(_looked_after(handle, event.report))
                 report = replace(
                     event.report,
+                    reached_by=_reached_by(target, config, handle),
                     notes=(*event.report.notes, *server.notes),
                     gaps=(*event.report.gaps, *_left_open(declared)),
                 )
@@ -544,6 +549,19 @@ def _run(
             elif isinstance(event, Searching):
                 progress(event.search, event.seconds)
     raise AssertionError("a run always ends with RunFinished")
+
+
+def _reached_by(target: str | Target, config: str | PathLike[str] | Config | None, handle: Handle) -> tuple[str, ...]:
+    """The options of a verb that reach the database of *target* again; a DSN may hold a password and is not told."""
+    if not isinstance(target, str) or target == EMBEDDED:
+        return ()
+    if handle.owned:
+        return ("--target", target)
+    known = _known(config)
+    told = target if target in known.targets or target.startswith("env:") else "DSN"
+    options = ("--target", told, "--writes", str(handle.writes))
+    elsewhere = target in known.targets and known.path != find_config(Path.cwd())
+    return (*options, "--config", str(known.path)) if elsewhere else options
 
 
 def _events_of(

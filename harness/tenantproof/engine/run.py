@@ -29,6 +29,7 @@ from tenantproof.engine.interference.search import LIVES, Searched, SoFar, leaki
 from tenantproof.engine.matrix import NOT_REACHED, Judged, MatrixRun, look, sweeping
 from tenantproof.engine.observing import Observing, observing
 from tenantproof.engine.plan import Plan
+from tenantproof.engine.scripts import RUN_IT, RUN_IT_AGAIN
 from tenantproof.engine.services.way import services_of
 from tenantproof.engine.suite import kept_suite
 from tenantproof.engine.ways import Found, Standing, Way
@@ -136,7 +137,7 @@ def check(
         )
         further = yield from _by_other_ways((*services_of(scenario), *ways), standing, clock, ended)
         findings = [*findings, *(searched.findings if searched else ()), *further.findings]
-        findings = _accepted(findings, scenario, started_at)
+        findings = _with_their_scripts(_accepted(findings, scenario, started_at), handle)
         yield from (FindingRaised(finding) for finding in findings)
         trouble = LOST if wire.lost else ""
     report = _report(handle, scenario, plan, cells, findings, seed, statements, searched)
@@ -254,7 +255,7 @@ def fuzz(
                 yield Searching(state.search, gone())
         clock.lap("search")
         assert searched is not None
-        findings = _accepted(searched.findings, scenario, started_at)
+        findings = _with_their_scripts(_accepted(searched.findings, scenario, started_at), handle)
         yield from (FindingRaised(finding) for finding in findings)
         statements = wire.counter.statements
     report = _report(handle, scenario, plan, (), findings, seed, statements, searched)
@@ -322,6 +323,13 @@ def _searched(going: Iterator[SoFar | Searched], wire: Wire) -> Generator[Event,
             raise
         return None
     raise AssertionError("a search always ends with what it found")
+
+
+def _with_their_scripts(findings: list[Finding], handle: Handle) -> list[Finding]:
+    """The findings; in somebody's database the rows of their scripts are gone with the run."""
+    if handle.owned:
+        return findings
+    return [replace(finding, replay=finding.replay.replace(RUN_IT, RUN_IT_AGAIN)) for finding in findings]
 
 
 def _accepted(findings: Iterable[Finding], scenario: Scenario, now: datetime) -> list[Finding]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shlex
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,8 @@ class Results:
         except TenantproofError as error:
             failed.write_text(str(error), "utf-8")
             return
+        if self.dsn is not None:  # which no verb reaches: it is gone with the session
+            report = replace(report, again=shlex.join(["pytest", str(path)]))
         if settings.wants_suite:
             _write(report, PgtapWriter(), done.with_suffix(".sql"))
         _write(report, JsonV1Writer(), done)
