@@ -168,6 +168,8 @@ def fuzz(
     patches: Sequence[str | PathLike[str]] = (),
     signer: Signer | None = None,
     target: str = EMBEDDED,
+    writes: str | Writes | None = None,
+    config: str | PathLike[str] | Config | None = None,
     profile: Profile | str = Profile.SQL,
     examples: str | PathLike[str] | None = None,
     draws: int | None = None,
@@ -185,7 +187,7 @@ def fuzz(
     which, so that it can be repeated).  *examples* is a folder that keeps what was found, to be tried first the next
     time.  The seconds count from the first program on, not from the start of the server.  *stop* is asked after each
     batch; *progress* gets the numbers so far and the seconds gone.  The report has no cells: the matrix is `check`'s.
-    The rest is as in `check`.
+    In a database that is somebody's it needs *writes* "rollback" or "canary".  The rest is as in `check`.
     """
     drawn = draws if draws is not None else secrets.randbits(_DRAWN_BITS)
     budget = replace(_budget(_A_ROUND, drawn, profile, examples), obvious=True)  # no matrix has asked it
@@ -200,6 +202,8 @@ def fuzz(
         ),
         patches=patches,
         target=target,
+        writes=writes,
+        config=config,
         keep=False,
         say=say,
         listen=listen,
@@ -575,7 +579,10 @@ def _events_of(
     if handle.writes is not Writes.NEVER:
         return events(handle, scenario, [str(patch) for patch in patches])
     if existing is None:
-        raise UsageError("the search writes rows: give --writes rollback or canary, or leave --target out")
+        raise UsageError(
+            "--writes never: the search changes rows behind a persona's back, and nothing may be written there\n"
+            "  give --writes rollback or canary, or leave --target out; `check` looks at the rows that are there"
+        )
     return existing(handle, scenario)
 
 

@@ -32,6 +32,12 @@ PATTERNS = ["*.tenancy.yaml", "*.tenancy.yml"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("tenantproof", "tenant isolation (tenantproof)")
     group.addoption("--tenantproof-target", metavar="TARGET", help="Where the databases are made (default: embedded).")
+    group.addoption(
+        "--tenantproof-writes",
+        metavar="MODE",
+        choices=["never", "rollback", "canary"],
+        help="What may be written in a target that is somebody's (default: never).",
+    )
     group.addoption("--tenantproof-seed", metavar="N", type=int, help="Seed of rows and programs.")
     group.addoption(
         "--tenantproof-attempts", metavar="N", type=int, help="Programs of the search for interference; 0: none."
@@ -71,6 +77,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("tenantproof_history", "As --tenantproof-history, from the root folder.", "string", "")
     parser.addini("tenantproof_scenarios", "Patterns of scenario files to collect.", "args", PATTERNS)
     parser.addini("tenantproof_target", "As --tenantproof-target.", "string", "embedded")
+    parser.addini("tenantproof_writes", "As --tenantproof-writes.", "string", "")
     parser.addini("tenantproof_attempts", "As --tenantproof-attempts.", "string", "")
     parser.addini("tenantproof_fail_on", "As --tenantproof-fail-on.", "string", "medium")
     parser.addini(

@@ -179,6 +179,13 @@ def _shortened(handle: Handle, budget: Budget, searched: Searched | None) -> Ite
         yield Gap(object=_SEARCH, reason=f"{took}: {tried} (search_seconds in the configuration)")
 
 
+def _without_lives(handle: Handle) -> Iterator[Gap]:
+    """What is left out over a slow line however long the search may take."""
+    if handle.manners is not None and _is_slow(handle):
+        took = f"a round trip takes {handle.manners.round_trip * 1000:.0f} ms"
+        yield Gap(object=_SEARCH, reason=f"{took}: no membership was changed")
+
+
 def _cut_short(budget: Budget, searched: Searched | None) -> Iterator[Gap]:
     """What a search that was asked to end did not come to."""
     if searched is not None:
@@ -244,29 +251,36 @@ def fuzz(
             plan,
             budget,
             locate,
-            enough=lambda: enough(gone()),
+            enough=lambda: enough(gone()) or wire.lost,
             rounds=_UNTIL_TIME_IS_UP,
             conninfo=observer.neighbours,
+            lives=0 if _is_slow(handle) else LIVES,
         )
-        for state in going:
-            if isinstance(state, Searched):
-                searched = state
-            else:
-                yield Searching(state.search, gone())
+        try:
+            for state in going:
+                if isinstance(state, Searched):
+                    searched = state
+                else:
+                    yield Searching(state.search, gone())
+        except Exception:  # Hypothesis wraps what happens to a program in errors of its own
+            if not wire.lost:
+                raise
         clock.lap("search")
-        assert searched is not None
-        findings = _with_their_scripts(_accepted(searched.findings, scenario, started_at), handle)
+        found = searched.findings if searched is not None else ()
+        findings = _with_their_scripts(_accepted(found, scenario, started_at), handle)
         yield from (FindingRaised(finding) for finding in findings)
         statements = wire.counter.statements
+        trouble = LOST if wire.lost else ""
     report = _report(handle, scenario, plan, (), findings, seed, statements, searched)
-    timing = _timing(started_at, clock, None, searched)
+    timing, gaps = _timing(started_at, clock, None, searched), (*report.gaps, *_without_lives(handle))
     notes = (
         *report.notes,
         *observer.notes,
         f"the programs were drawn with --draws {budget.seed} --reach {budget.profile}",
         *ended(findings, scenario.accepted, started_at.date()),
     )
-    yield RunFinished(replace(report, timing=timing, patches=tuple(patches), notes=notes))
+    report = replace(report, gaps=gaps, timing=timing, patches=tuple(patches), trouble=trouble)
+    yield RunFinished(replace(report, notes=notes))
 
 
 def prepare(handle: Handle, scenario: Scenario, *, seed: int, signer: Signer) -> Plan:

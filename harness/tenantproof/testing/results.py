@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tenantproof.core.errors import TenantproofError
+from tenantproof.core.errors import TenantproofError, UsageError
 from tenantproof.core.report import Report
 from tenantproof.reports.json_v1 import JsonV1Writer
 from tenantproof.reports.json_v1_reader import read_report
@@ -91,6 +91,11 @@ class Results:
 
         settings = self.settings
         try:
+            if self.dsn is not None and settings.writes is not None:
+                raise UsageError(
+                    f"tenantproof_writes = {settings.writes}: this is for a tenantproof_target that is somebody's; the "
+                    "database of tenantproof_dsn is copied, and the copy is written to"
+                )
             report = check(
                 path,
                 seed=settings.seed,
@@ -99,6 +104,7 @@ class Results:
                 history=settings.history,
                 suite=settings.wants_suite,
                 via=settings.via,
+                writes=settings.writes,
                 target=settings.target if self.dsn is None else CopiedTarget(self.dsn),
             )
         except TenantproofError as error:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 INCONCLUSIVE = ("fail", "skip")
 NEVER = "never"
+WRITES = (NEVER, "rollback", "canary")
 GRANULARITY = ("cell", "table")
 
 
@@ -25,6 +26,8 @@ class Settings:
     """The plugin's settings of one session; `attempts` None means as many as `check` tries."""
 
     target: str
+    writes: str | None
+    """None: nothing is written in a target that is somebody's."""
     seed: int
     attempts: int | None
     fail_on: Severity | None
@@ -54,6 +57,7 @@ def settings_of(config: pytest.Config) -> Settings:
     seed = option("--tenantproof-seed")
     return Settings(
         target=option("--tenantproof-target") or str(ini("tenantproof_target")),
+        writes=option("--tenantproof-writes") or _writes(str(ini("tenantproof_writes")).strip()),
         seed=DEFAULT_SEED if seed is None else seed,
         attempts=attempts,
         fail_on=_fail_on(option("--tenantproof-fail-on") or _one_of(ini, "tenantproof_fail_on", (*Severity, NEVER))),
@@ -85,6 +89,12 @@ def _reports(specs: Sequence[str]) -> tuple[str, ...]:
     except UsageError as error:
         raise pytest.UsageError(str(error).replace("--report ", "--tenantproof-report ")) from error
     return tuple(specs)
+
+
+def _writes(said: str) -> str | None:
+    if said and said not in WRITES:
+        raise pytest.UsageError(f"tenantproof_writes = {said}: expected {' or '.join(WRITES)}")
+    return said or None
 
 
 def _fail_on(said: str) -> Severity | None:
