@@ -10,6 +10,7 @@ anything is installed.
 from __future__ import annotations
 
 import glob
+import hashlib
 import html
 import json
 import os
@@ -19,6 +20,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import unicodedata
 import venv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -42,6 +44,9 @@ FORMATS = {"html": ".html", "json": ".json", "sarif": ".sarif", "junit": ".xml",
 FOUND_BY_ITSELF = ("**/*.tenancy.yaml", "**/*.tenancy.yml")
 LONGEST_SUMMARY = 1024 * 1024 - 4096
 """GitHub refuses a step's summary of more than 1 MiB."""
+
+LONGEST_NAME = 60
+"""Characters of a report's name, of which a file system takes 255 bytes."""
 
 KEPT = Path(".tenantproof")
 """Examples and history, which the action's cache carries from run to run."""
@@ -130,17 +135,49 @@ def run() -> int:
 
 def _runs() -> list[Run]:
     verbs = _verbs()
-    folder = Path(_given("reports") or "tenantproof-reports")
+    folder = _folder(_given("reports") or "tenantproof-reports")
     scenarios = _scenarios(_given("scenarios").splitlines())
-    stems = [Path(path).name.split(".")[0] for path in scenarios]
-    names = [
-        stem if stems.count(stem) == 1 else re.sub(r"[^A-Za-z0-9._-]+", "-", path)
-        for stem, path in zip(stems, scenarios, strict=True)
-    ]
     return [
         Run(verb=verb, scenario=path, name=f"{name}-{verb}", reports=folder)
-        for path, name in zip(scenarios, names, strict=True)
+        for path, name in zip(scenarios, names_of(scenarios), strict=True)
         for verb in verbs
+    ]
+
+
+def _folder(said: str) -> Path:
+    """The folder for the reports.  Raises Wrong for one that is not below the working directory.
+
+    All of it becomes an artifact, and what is outside is nobody's to write to or to publish.
+    """
+    here, there = Path.cwd().resolve(), Path(said).resolve()
+    if not said.isprintable() or here not in there.parents:
+        raise Wrong(f"reports: {said!r}: expected a folder of its own below the working directory")
+    return Path(said)
+
+
+def names_of(scenarios: Sequence[str]) -> list[str]:
+    """How the reports of each scenario are called: by its stem, where two share one by its path.
+
+    In letters, digits and what all file systems and the upload of artifacts take; no two differ by case alone.
+    """
+    paths = [re.sub(r"(\.tenancy)?\.ya?ml$", "", path) for path in scenarios]
+    names = [_as_name(Path(path).name.split(".")[0]) for path in paths]
+    names = _where_shared(names, [_as_name(path) for path in paths])
+    marks = [hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:8] for path in scenarios]
+    return _where_shared(names, [f"{name}-{mark}".lstrip("-") for name, mark in zip(names, marks, strict=True)])
+
+
+def _as_name(text: str) -> str:
+    plain = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8"))
+    return re.sub(r"[^\w.-]+", "-", plain).strip("-.")[:LONGEST_NAME]
+
+
+def _where_shared(names: Sequence[str], instead: Sequence[str]) -> list[str]:
+    """The names, those that are empty or stand twice replaced."""
+    folded = [name.casefold() for name in names]
+    return [
+        name if name and folded.count(name.casefold()) == 1 else other
+        for name, other in zip(names, instead, strict=True)
     ]
 
 
@@ -155,15 +192,16 @@ def _verbs() -> list[str]:
 def _scenarios(lines: Sequence[str]) -> list[str]:
     """The files that the lines name, in order.  Raises Wrong where a line names none, or where there is none at all."""
     patterns = [line.strip() for line in lines if line.strip()]
-    found: dict[str, None] = {}
+    found: dict[str, str] = {}
     for pattern in patterns or FOUND_BY_ITSELF:
         paths = sorted(path for path in glob.glob(pattern, recursive=True) if "node_modules" not in Path(path).parts)
         if patterns and not paths:
             raise Wrong(f"scenarios: {pattern!r}: there is no such file in {Path.cwd()}")
-        found.update((_as_argument(path), None) for path in paths)
+        for path in paths:
+            found.setdefault(os.path.normpath(path), _as_argument(path))
     if not found:
         raise Wrong("no *.tenancy.yaml here: `tenantproof init` drafts one, or say where it is: scenarios", 5)
-    return list(found)
+    return list(found.values())
 
 
 def _as_argument(path: str) -> str:
@@ -239,15 +277,15 @@ def _title(one: Ended) -> str:
 
 
 def outputs(ended: Sequence[Ended], code: int) -> dict[str, object]:
-    """What later steps can ask for."""
+    """What later steps can ask for.  Where no run came to a report, nobody knows how many leaks there are: not 0."""
     reports = [one.report for one in ended if one.report is not None]
     known = [one for one in ended if one.run.report("html").is_file()]
     worst = [one for one in known if one.code == code] or known
     folder = ended[0].run.reports
     return {
         "exit-code": code,
-        "leaks": sum(len(_open(report)) for report in reports),
-        "untested": sum(_untested(report) for report in reports),
+        "leaks": sum(len(_open(report)) for report in reports) if reports else "",
+        "untested": sum(_untested(report) for report in reports) if reports else "",
         "report": worst[0].run.report("html") if worst else "",
         "reports": folder,
         "sarif": folder / "sarif" if any(one.run.report("sarif").is_file() for one in ended) else "",

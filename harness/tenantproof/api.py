@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from tenantproof.channels.further import VIAS
-from tenantproof.config import Config, read_config
+from tenantproof.config import Config, find_config, read_config
 from tenantproof.core.bisection import Bisection
 from tenantproof.core.drift import Drift
 from tenantproof.core.errors import MissingExtra, Problem, TargetError, UsageError, did_you_mean
@@ -131,7 +131,7 @@ def check(
     budget = _budget(attempts, seed, profile, examples)
     ways = _ways(via, api_url, api_key, sign_in)
     if history is not None:
-        require_history(Path(history))
+        require_history(history)
     report = _run(
         scenario,
         lambda handle, declared, files: run_check(
@@ -157,7 +157,7 @@ def check(
         baseline=baseline,
         existing=lambda handle, declared: _existing(handle, declared, seed, signer or Signer(), stop),
     )
-    return report if history is None else with_history(report, Path(history))
+    return report if history is None else with_history(report, history)
 
 
 def fuzz(
@@ -168,6 +168,8 @@ def fuzz(
     patches: Sequence[str | PathLike[str]] = (),
     signer: Signer | None = None,
     target: str = EMBEDDED,
+    writes: str | Writes | None = None,
+    config: str | PathLike[str] | Config | None = None,
     profile: Profile | str = Profile.SQL,
     examples: str | PathLike[str] | None = None,
     draws: int | None = None,
@@ -185,7 +187,7 @@ def fuzz(
     which, so that it can be repeated).  *examples* is a folder that keeps what was found, to be tried first the next
     time.  The seconds count from the first program on, not from the start of the server.  *stop* is asked after each
     batch; *progress* gets the numbers so far and the seconds gone.  The report has no cells: the matrix is `check`'s.
-    The rest is as in `check`.
+    In a database that is somebody's it needs *writes* "rollback" or "canary".  The rest is as in `check`.
     """
     drawn = draws if draws is not None else secrets.randbits(_DRAWN_BITS)
     budget = replace(_budget(_A_ROUND, drawn, profile, examples), obvious=True)  # no matrix has asked it
@@ -200,6 +202,8 @@ def fuzz(
         ),
         patches=patches,
         target=target,
+        writes=writes,
+        config=config,
         keep=False,
         say=say,
         listen=listen,
@@ -274,7 +278,7 @@ def drift(
     """
     from tenantproof.drift.prisma.parsing import load_prisma
     from tenantproof.drift.run import compare_live, compare_prisma, read_live, together
-    from tenantproof.targets.reach import dsn_of
+    from tenantproof.targets.reach import readable_dsn
 
     if against is None and prisma is None:
         raise UsageError("drift: nothing to compare with; give --against env:NAME or --prisma FILE")
@@ -284,7 +288,7 @@ def drift(
     live = None
     if against is not None:
         say("reading the live database")
-        live = read_live(dsn_of(against, "--against"))
+        live = read_live(readable_dsn(against, "--against"))
     say("applying the migrations")
     found: list[Drift] = []
     with _database_may_go(), EmbeddedTarget(declared.database, say=say).database() as handle:
@@ -429,8 +433,12 @@ def _configured(
     config: str | PathLike[str] | Config | None,
 ) -> tuple[Mapping[str, object], Callable[[str], TargetSettings]]:
     """The targets of a configuration, and how to get one of them."""
-    known = config if isinstance(config, Config) else read_config(Path(config) if config is not None else None)
+    known = _known(config)
     return known.targets, known.target
+
+
+def _known(config: str | PathLike[str] | Config | None) -> Config:
+    return config if isinstance(config, Config) else read_config(Path(config) if config is not None else None)
 
 
 def _ways(via: Sequence[str], api_url: str | None, api_key: str | None, sign_in: str | None = None) -> tuple[Way, ...]:
@@ -529,6 +537,7 @@ def _run(
                 event = RunFinished(_looked_after(handle, event.report))
                 report = replace(
                     event.report,
+                    reached_by=_reached_by(target, config, handle),
                     notes=(*event.report.notes, *server.notes),
                     gaps=(*event.report.gaps, *_left_open(declared)),
                 )
@@ -546,6 +555,19 @@ def _run(
     raise AssertionError("a run always ends with RunFinished")
 
 
+def _reached_by(target: str | Target, config: str | PathLike[str] | Config | None, handle: Handle) -> tuple[str, ...]:
+    """The options of a verb that reach the database of *target* again; a DSN may hold a password and is not told."""
+    if not isinstance(target, str) or target == EMBEDDED:
+        return ()
+    if handle.owned:
+        return ("--target", target)
+    known = _known(config)
+    told = target if target in known.targets or target.startswith("env:") else "DSN"
+    options = ("--target", told, "--writes", str(handle.writes))
+    elsewhere = target in known.targets and known.path != find_config(Path.cwd())
+    return (*options, "--config", str(known.path)) if elsewhere else options
+
+
 def _events_of(
     handle: Handle,
     scenario: Scenario,
@@ -557,7 +579,10 @@ def _events_of(
     if handle.writes is not Writes.NEVER:
         return events(handle, scenario, [str(patch) for patch in patches])
     if existing is None:
-        raise UsageError("the search writes rows: give --writes rollback or canary, or leave --target out")
+        raise UsageError(
+            "--writes never: the search changes rows behind a persona's back, and nothing may be written there\n"
+            "  give --writes rollback or canary, or leave --target out; `check` looks at the rows that are there"
+        )
     return existing(handle, scenario)
 
 

@@ -24,12 +24,20 @@ if TYPE_CHECKING:
     from tenantproof.testing.tenancies import Tenancies
     from tenantproof.testing.tenancy import Acting, Tenancy
 
+_EXAMPLE = '@pytest.mark.persona("acme.member", "anon")'
+
 PATTERNS = ["*.tenancy.yaml", "*.tenancy.yml"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("tenantproof", "tenant isolation (tenantproof)")
     group.addoption("--tenantproof-target", metavar="TARGET", help="Where the databases are made (default: embedded).")
+    group.addoption(
+        "--tenantproof-writes",
+        metavar="MODE",
+        choices=["never", "rollback", "canary"],
+        help="What may be written in a target that is somebody's (default: never).",
+    )
     group.addoption("--tenantproof-seed", metavar="N", type=int, help="Seed of rows and programs.")
     group.addoption(
         "--tenantproof-attempts", metavar="N", type=int, help="Programs of the search for interference; 0: none."
@@ -44,8 +52,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--tenantproof-fail-on",
         metavar="SEVERITY",
-        choices=["info", "low", "medium", "high", "critical"],
-        help="The least severity that fails a test (default: medium).",
+        choices=["info", "low", "medium", "high", "critical", "never"],
+        help="The least severity that fails a test, or never (default: medium).",
     )
     group.addoption(
         "--tenantproof-baseline",
@@ -69,6 +77,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("tenantproof_history", "As --tenantproof-history, from the root folder.", "string", "")
     parser.addini("tenantproof_scenarios", "Patterns of scenario files to collect.", "args", PATTERNS)
     parser.addini("tenantproof_target", "As --tenantproof-target.", "string", "embedded")
+    parser.addini("tenantproof_writes", "As --tenantproof-writes.", "string", "")
     parser.addini("tenantproof_attempts", "As --tenantproof-attempts.", "string", "")
     parser.addini("tenantproof_fail_on", "As --tenantproof-fail-on.", "string", "medium")
     parser.addini(
@@ -89,10 +98,17 @@ def pytest_configure(config: pytest.Config) -> None:
     patterns = config.getini("tenantproof_scenarios")
     if patterns != PATTERNS:
         _require_files(config.rootpath, patterns)
-    if config.getoption("--tenantproof-report"):
+    if _names_files(config):
         from tenantproof.testing.settings import settings_of
 
-        settings_of(config)  # a report that cannot be written is better refused now than after all tests
+        settings_of(config)  # a file that cannot be written or read is better refused now, once, than by each test
+
+
+def _names_files(config: pytest.Config) -> bool:
+    """Whether an option or an ini value names a report, a baseline or a history."""
+    options = ("--tenantproof-report", "--tenantproof-baseline", "--tenantproof-history")
+    inis = ("tenantproof_baseline", "tenantproof_history")
+    return any(map(config.getoption, options)) or any(map(config.getini, inis))
 
 
 def _require_files(root: Path, patterns: list[str]) -> None:
@@ -124,6 +140,8 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     personas = metafunc.definition.get_closest_marker("persona")
     if personas is not None and "persona" in metafunc.fixturenames:
+        if not personas.args:
+            pytest.fail(f"the marker persona names nobody: {_EXAMPLE}", pytrace=False)
         metafunc.parametrize("persona", personas.args)
     scenario = metafunc.definition.get_closest_marker("scenario")
     if scenario is not None and "tenancy" in metafunc.fixturenames:
@@ -180,6 +198,16 @@ def tenancy(request: pytest.FixtureRequest, tenantproof_tenancies: Tenancies) ->
     from tenantproof.testing.finding_files import the_scenario
 
     return tenantproof_tenancies.open(the_scenario(request.config, getattr(request, "param", None)))
+
+
+@pytest.fixture
+def persona(request: pytest.FixtureRequest) -> str:
+    """The name of the persona that the test runs as: the marker `persona` gives it."""
+    pytest.fail(
+        f"{request.node.name} asks for the fixture `persona`, and no marker says who that is: add {_EXAMPLE}, with "
+        "names of the scenario's personas",
+        pytrace=False,
+    )
 
 
 @pytest.fixture

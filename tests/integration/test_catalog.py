@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import psycopg
@@ -24,6 +25,8 @@ from tenantproof.core.model import (
     Tenancy,
     Tenant,
 )
+from tenantproof.core.quoting import quoted
+from tenantproof.engine.findings import policy_text
 from tenantproof.targets.embedded import EmbeddedTarget
 
 SCHEMA = """
@@ -449,3 +452,43 @@ def test_a_declaration_that_only_seeds_is_completed(organizations: Catalog) -> N
 
 def test_a_membership_table_that_does_not_exist_infers_nothing(connection: psycopg.Connection) -> None:
     assert infer_tenancy(introspect(connection), scenario_with({})) == {}
+
+
+POLICIES = (
+    'create policy "Members can read" on "Shop Floor"."Order" for select to catalog_reader using (true);',
+    'create policy "say ""what"" now; drop" on "Shop Floor"."Order" for all to public using (false);',
+    'create policy "user" on "Shop Floor"."Order" as restrictive for insert to "Front Desk", "select"'
+    " with check ((id > 0));",
+    'create policy plain_1 on "Shop Floor"."Order" for update to public using (true) with check (false);',
+)
+
+
+def test_the_text_of_a_policy_can_be_pasted(connection: psycopg.Connection) -> None:
+    """Findings show it: run again it makes the same policy, whatever its name."""
+    with connection.transaction(force_rollback=True):
+        connection.execute(
+            'create role catalog_reader; create role "Front Desk"; create role "select"; create schema "Shop Floor";'
+            ' create table "Shop Floor"."Order" (id int)'
+        )
+
+        def texts() -> list[str]:
+            (relation,) = introspect(connection).relations.values()
+            return [re.sub(r"\n *", " ", policy_text(policy)) for policy in relation.policies]
+
+        for policy in POLICIES:
+            connection.execute(policy)
+        before = texts()
+        assert sorted(before) == sorted(POLICIES)
+        for name in ("Members can read", 'say "what" now; drop', "user", "plain_1"):
+            connection.execute(sql.SQL('drop policy {} on "Shop Floor"."Order"').format(sql.Identifier(name)))
+        for text in before:
+            connection.execute(text)  # as somebody pastes it
+        assert texts() == before
+
+
+def test_names_are_quoted_as_postgresql_quotes_them(connection: psycopg.Connection) -> None:
+    odd = ["", "a", "A", "a b", "1a", "a1", "_a", "a$", "ä", 'a"b', "a.b", "public", "authenticated"]
+    keywords = [str(word) for (word,) in connection.execute("select word from pg_get_keywords()").fetchall()]
+    names = [*keywords, *odd]
+    answers = connection.execute("select quote_ident(name) from unnest(%s::text[]) as name", [names]).fetchall()
+    assert [quoted(name) for name in names] == [answer for (answer,) in answers]

@@ -149,6 +149,27 @@ def test_a_view_that_leaks_by_itself_is_told_beside_another_leak_of_its_table(
     }
 
 
+def test_a_view_that_cannot_be_written_is_shown_as_denied(tenantproof: Run, small_app: Path, tmp_path: Path) -> None:
+    """Whatever is promised of the table below it: a reader of ✓ would believe that members write through the view."""
+    view = tmp_path / "view.sql"
+    view.write_text(
+        "create view public.my_notes with (security_invoker = true) as select * from public.notes;"
+        "grant select on public.my_notes to authenticated;"
+    )
+    small_app.write_text(small_app.read_text() + "  my_notes: {select: tenant, write: none}\n")
+
+    done = tenantproof("check", small_app, "--patch", view, "-q", "-v", "--attempts", 0, "--report", "json=r.json")
+
+    assert done.returncode == 0, done.stdout
+    row = next(line for line in done.stdout.splitlines() if "public.my_notes" in line)
+    assert "✓ · · ·" in row
+    assert "✓ ✓" not in row
+    cells = report_of(small_app.parents[1] / "r.json")["cells"]
+    assert isinstance(cells, list)
+    shown = {(cell["entitled"], cell["observed"]) for cell in cells if cell["verdict"] == "isolated"}
+    assert not {(True, "denied"), (True, "no row reached")} & shown
+
+
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
 def test_tokens_can_be_signed_with_asymmetric_keys(tenantproof: Run, small_app: Path, algorithm: str) -> None:
     done = tenantproof("check", small_app, "--attempts", 0, "-q", "--signing-algorithm", algorithm)

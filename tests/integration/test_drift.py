@@ -484,7 +484,7 @@ def test_a_password_on_the_command_line_is_warned_of(live: str, capsys: pytest.C
     [
         ((), 2, "nothing to compare with"),
         (("--against", "env:NOT_SET_AT_ALL"), 2, "NOT_SET_AT_ALL is not set"),
-        (("--against", "nonsense"), 3, "the DSN cannot be read"),
+        (("--against", "nonsense"), 2, "--against: the DSN cannot be read"),
         (("--prisma", "nowhere.prisma"), 2, "cannot be read"),
         (("--prisma", "nowhere.prisma", "-r", "html=x.html"), 2, "json only"),
     ],

@@ -21,7 +21,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tenantproof.core.errors import MigrationError, MissingExtra, TargetError
+from tenantproof.core.errors import MigrationError, MissingExtra, TargetError, UsageError
 from tenantproof.core.model import Database, Platform
 from tenantproof.core.ports import Handle
 from tenantproof.targets import store
@@ -790,6 +790,6 @@ def test_a_dsn_that_never_answers() -> None:
 
 
 def test_a_dsn_that_is_none() -> None:
-    with pytest.raises(TargetError, match="cannot be read") as caught:
+    with pytest.raises(UsageError, match="cannot be read") as caught:
         connect_or_explain("postgresql://me:hunter2@[broken/app")
     assert "hunter2" not in str(caught.value)

@@ -66,7 +66,7 @@ def test_a_leak_fails_it_with_the_finding_and_not_a_traceback_also_with_workers(
     assert "invoicing.tenancy.yaml::public.invoices::select[acme.owner]" in done.stdout
     assert "invoicing.tenancy.yaml::channels::READ" in done.stdout
     assert "= cause     policy invoices_mine" in done.stdout
-    assert "= reproduce tenantproof replay" in done.stdout
+    assert f"= reproduce pytest {sample}/invoicing.tenancy.yaml" in done.stdout  # no verb makes its database again
     assert "Traceback" not in done.stdout
     assert (sample / "r.json").is_file()
     assert "select plan(" in (sample / "suite.test.sql").read_text()
@@ -212,8 +212,44 @@ def test_options_win_over_the_ini(small: Path) -> None:
     assert "0 findings at or above critical" in known.stdout
     assert "baseline: 0 new, 1 known, 0 gone beside" in known.stdout
     assert "history: 0 new, 0 gone, 1 accepted since the last run" in known.stdout
-    (small / "pytest.ini").write_text("[pytest]\ntenantproof_baseline = missing.json\n")
-    assert "missing.json: there is no such file" in suite(small, *chosen, *options).stdout
+
+    options = (*options[:-1], "never")
+    passed = suite(small, "-q", *options, "--tenantproof-history", "kept/")
+    assert passed.returncode == 0, passed.stdout
+    assert "app.tenancy.yaml: 1 finding none of which fails a test (fail-on never)" in passed.stdout
+    assert len((small / "kept" / "history.ndjson").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("ini", "options", "said"),
+    [
+        ("tenantproof_baseline = missing.json", (), "missing.json: there is no such file"),
+        ("", ("--tenantproof-history", "app.tenancy.yaml/"), "cannot be read: Not a directory"),
+    ],
+)
+def test_a_file_that_will_not_do_is_one_error_before_any_test(
+    small: Path, ini: str, options: tuple[str, ...], said: str
+) -> None:
+    (small / "pytest.ini").write_text(f"[pytest]\n{ini}\n")
+    done = suite(small, "-q", *options)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
+    assert (done.stdout + done.stderr).count(said) == 1, done.stdout + done.stderr
+
+
+def test_a_persona_without_its_marker_is_told_which_to_add(small: Path) -> None:
+    (small / "test_own.py").write_text(
+        "import pytest\n"
+        "def test_nobody(persona): pass\n"
+        "@pytest.mark.persona('acme.member', 'anon')\n"
+        "def test_somebody(persona): assert persona in ('acme.member', 'anon')\n"
+    )
+    (small / "test_empty.py").write_text("import pytest\n@pytest.mark.persona()\ndef test_nobody(persona): pass\n")
+    done = suite(small, "-q", "test_own.py", "test_empty.py", "--continue-on-collection-errors")
+    assert outcomes(done).startswith("2 passed, 2 errors"), done.stdout
+    assert "test_nobody asks for the fixture `persona`" in done.stdout
+    assert 'add @pytest.mark.persona("acme.member", "anon")' in done.stdout
+    assert "fixture 'persona' not found" not in done.stdout
+    assert "the marker persona names nobody" in done.stdout  # pytest would have skipped it
 
 
 def test_a_pattern_that_finds_nothing_is_refused(small: Path) -> None:

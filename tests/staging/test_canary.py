@@ -68,7 +68,9 @@ def test_killed_at_ten_moments_clean_takes_it_away(staging: Cluster, tenantproof
     assert killed >= KILLED
     assert stayed  # else the test would not have tried what it is about
     again = tenantproof("clean", "--target", "env:STAGING", STAGING=staging.dsn())
-    assert (again.returncode, again.stdout) == (0, "nothing to clean: no manifest speaks of this database\n")
+    folder = tmp_path / ".tenantproof" / "manifests"
+    told = f"nothing to clean: no manifest in {folder} speaks of this database\n"
+    assert (again.returncode, again.stdout) == (0, told)
 
 
 def test_manifests_that_are_none_or_of_another_database(staging: Cluster, tenantproof: Run, tmp_path: Path) -> None:
@@ -81,3 +83,14 @@ def test_manifests_that_are_none_or_of_another_database(staging: Cluster, tenant
     done = tenantproof("clean", "--target", "env:STAGING", wrong, STAGING=staging.dsn())
     assert (done.returncode, "is about elsewhere:1/db" in done.stderr) == (2, True)
     assert wrong.exists()
+
+
+def test_nothing_to_clean_is_no_mistake_and_a_manifest_that_is_not_there_is(tenantproof: Run, tmp_path: Path) -> None:
+    """Nobody is asked at that address: what there is to do stands in files alone."""
+    dsn = "postgresql://me:hunter2@127.0.0.1:1/app"
+    done = tenantproof("clean", "--target", "env:STAGING", STAGING=dsn)
+    assert done.returncode == 0
+    assert f"no manifest in {tmp_path / '.tenantproof' / 'manifests'} speaks of this database" in done.stdout
+
+    done = tenantproof("clean", "--target", "env:STAGING", "gone.json", STAGING=dsn)
+    assert (done.returncode, done.stderr) == (2, "gone.json: No such file or directory\n")

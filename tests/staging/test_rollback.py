@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 from tests.staging.cluster import SCENARIO, Cluster
 from tests.staging.conftest import Run
 
@@ -32,6 +35,8 @@ def test_a_leak_is_found_beside_real_rows(staging: Cluster, tenantproof: Run) ->
     assert done.returncode == 1, done.stdout + done.stderr
     assert "public.notes" in done.stdout
     assert "notes_everybody" in done.stdout
+    assert "a row of a tenant that is not of this run" in done.stdout  # of the real ones
+    assert "a row of no tenant" not in done.stdout
     assert "nothing stayed behind" in done.stdout
     without_sequences = [line for line in after.splitlines() if "setval" not in line]
     assert without_sequences == [line for line in before.splitlines() if "setval" not in line]
@@ -58,3 +63,34 @@ def test_a_setting_that_is_cast_where_it_is_empty_is_named(staging: Cluster, ten
     assert done.returncode == 4, done.stdout + done.stderr
     assert "note: for people who have none, app.user_id is '' as on a pooled connection" in done.stdout
     assert "write nullif(current_setting('app.user_id', true), '')" in done.stdout
+
+
+def test_what_reproduces_a_finding_reaches_the_same_database(
+    staging: Cluster, tenantproof: Run, tmp_path: Path
+) -> None:
+    """Of a scenario that has no migrations, so that nothing can be made anew: the command that is printed works."""
+    scenario = tmp_path / "app.tenancy.yaml"
+    scenario.write_text(SCENARIO.read_text().replace(", migrations: migrations", ""))
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "mine.toml").write_text('[targets.staging]\ndsn = "${STAGING}"\nwrites = "rollback"\n')
+
+    def following(done: object) -> list[str]:
+        return shlex.split(str(done).splitlines()[-1].removeprefix("Next: tenantproof "))
+
+    with staging.admin() as connection:
+        connection.execute(LEAK)
+        try:
+            named = ("--target", "staging", "--config", "conf/mine.toml", "--attempts", "0", "-v")
+            done = tenantproof("check", scenario, *named, STAGING=staging.dsn())
+            assert done.returncode == 1, done.stdout + done.stderr
+            assert "psql as a superuser" not in done.stdout  # the rows of its script are gone
+            again = [*following(done.stdout), "--attempts", "0"]
+            assert again[0] == "replay"
+            found = tenantproof(*again, STAGING=staging.dsn())
+            by_dsn = tenantproof("check", scenario, "-t", staging.dsn(), "-q")
+        finally:
+            connection.execute("drop policy notes_everybody on public.notes")
+    assert (found.returncode, "STILL FOUND" in found.stdout) == (1, True), found.stdout + found.stderr
+    assert following(by_dsn.stdout)[3:] == ["--target", "DSN", "--writes", "never"]
+    fixed = tenantproof(*again, STAGING=staging.dsn())
+    assert (fixed.returncode, "FIXED" in fixed.stdout) == (0, True), fixed.stdout + fixed.stderr

@@ -313,6 +313,10 @@ def test_the_history_grows_by_one_line_a_run(tmp_path: Path) -> None:
     assert with_history(report(interrupted=True), path).history == (*third.history, summarized(report(OTHER)))
     assert len(lines(path)) == 3
     assert with_history(report(), path.parent).history  # a folder stands for the file in it
+    with_history(report(), f"{tmp_path}/made/")  # one that is not there yet, by its slash
+    assert len(lines(tmp_path / "made" / history.NAME)) == 1
+    with pytest.raises(UsageError, match="Not a directory"):
+        history.require_history(f"{path}/")
 
 
 def test_a_line_that_was_cut_off_costs_no_other(tmp_path: Path) -> None:

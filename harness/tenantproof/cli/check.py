@@ -44,7 +44,7 @@ from tenantproof.cli.options import (
 @baseline_option
 @click.option(
     "--history",
-    type=click.Path(path_type=Path),
+    type=click.Path(),  # as it was written: a slash at the end says that it is a folder
     help="File (or folder for it) that keeps runs in short, one line each: what is new since the last one.",
 )
 @target_options
@@ -68,7 +68,7 @@ def command(
     exit_zero: bool,
     no_accept: bool,
     baseline: Path | None,
-    history: Path | None,
+    history: str | None,
     target: str,
     writes: str | None,
     config: Path | None,

@@ -23,6 +23,7 @@ from tenantproof.cli.options import (
     scenario_argument,
     seed_option,
     signing_options,
+    target_options,
     verbose_option,
 )
 
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 @exit_zero_option
 @no_accept_option
 @baseline_option
+@target_options
 @signing_options
 @quiet_option
 @verbose_option
@@ -74,6 +76,10 @@ def command(
     exit_zero: bool,
     no_accept: bool,
     baseline: Path | None,
+    target: str,
+    writes: str | None,
+    config: Path | None,
+    isolated: bool,
     signing_algorithm: Literal["HS256", "ES256", "RS256"],
     signing_key: Path | None,
     quiet: bool,
@@ -83,11 +89,13 @@ def command(
     """Search SCENARIO's database for leaks that no matrix and no catalogue knows.
 
     Draws programs and runs each in two worlds that differ only in what the persona is not entitled to: what it sees
-    must be the same, and nothing of others may change.  Ctrl-C ends the search with a report; twice, at once.  Exit
+    must be the same, and nothing of others may change.  With --target it does so in a database that is somebody's,
+    with --writes rollback or canary.  Ctrl-C ends the search with a report; twice, at once.  Exit
     codes: 0 nothing found, 1 a leak, 2 wrong scenario or command line, 3 no suitable database, 4 most attempts came
     to nothing, 130 interrupted with nothing found.
     """
     from tenantproof.api import exit_code, fuzz
+    from tenantproof.cli.configured import configured
     from tenantproof.cli.interruption import Interruption
     from tenantproof.cli.live import listening
     from tenantproof.cli.progress import progress_for
@@ -117,6 +125,9 @@ def command(
             draws=draws,
             accept=not no_accept,
             baseline=baseline,
+            target=target,
+            writes=writes,
+            config=configured(target, config, isolated=isolated),
             patches=patches,
             signer=signer_for(signing_algorithm, signing_key),
             profile=reach,
@@ -129,6 +140,6 @@ def command(
     fails = threshold(fail_on)
     code = exit_code(report, fails)
     code = 0 if exit_zero and code in (1, 4) else code
-    code = 130 if interruption.asked and code != 1 else code
+    code = 130 if interruption.asked and code not in (1, 3) else code
     tell(report, destinations, code=code, fails=fails, color=color, verbose=verbose)
     return code

@@ -15,6 +15,7 @@ from tenantproof.cli.options import (
     reach_option,
     scenario_argument,
     seed_option,
+    target_options,
     via_options,
 )
 
@@ -27,6 +28,7 @@ from tenantproof.cli.options import (
 @attempts_option
 @reach_option
 @examples_option("Folder of what `fuzz` found, to be tried first; it need not be there.", EXAMPLES)
+@target_options
 @via_options
 @click.option("--script", is_flag=True, help="Print the psql script and do not run it.")
 def command(
@@ -37,6 +39,10 @@ def command(
     attempts: int,
     reach: str,
     examples: Path,
+    target: str,
+    writes: str | None,
+    config: Path | None,
+    isolated: bool,
     via: tuple[str, ...],
     api_url: str | None,
     api_key: str | None,
@@ -47,9 +53,11 @@ def command(
 
     A finding of the search is met again with the seed, attempts and reach of the run that found it, or from the
     examples that `fuzz` kept; one of a further way in with its --via; over HTTP the script is for a shell, and printed.
-    Exit code 1: it still leaks; 0: it is fixed.
+    One that was found in a database of somebody's needs the same --target and --writes: the check is made again there,
+    and psql is left out.  Exit code 1: it still leaks; 0: it is fixed.
     """
     from tenantproof.api import check
+    from tenantproof.cli.configured import configured
     from tenantproof.cli.session import key_of, narrate
     from tenantproof.core.finding import Finding
     from tenantproof.core.ports import Handle
@@ -63,7 +71,8 @@ def command(
         for finding in report.findings:
             if finding.fingerprint.startswith(fingerprint):
                 found.append(finding)
-                outputs.append(finding.replay if script else run_script(handle, finding.replay))
+                ours = handle.owned and not script
+                outputs.append(run_script(handle, finding.replay) if ours else finding.replay)
                 click.echo(outputs[-1])
 
     if not re.fullmatch("[0-9a-f]{4,12}", fingerprint):
@@ -75,6 +84,9 @@ def command(
         attempts=attempts,
         profile=reach,
         examples=examples if examples.is_dir() else None,
+        target=target,
+        writes=writes,
+        config=configured(target, config, isolated=isolated),
         via=via,
         api_url=api_url,
         api_key=key_of(api_key),
@@ -88,10 +100,13 @@ def command(
         others = ", ".join(finding.fingerprint for finding in report.findings) or "none"
         click.echo(f"FIXED  {fingerprint}: this run does not find it (its findings: {others})")
         click.echo("       A finding of the search needs the --attempts and --reach, or the --examples, of its run,")
-        click.echo("       and one of a further way in its --via.")
+        click.echo("       one of a further way in its --via, and one of somebody's database its --target.")
         return 0
     told = f"{found[0].fingerprint}  {found[0].object}: {found[0].title}"
-    if script or any(shows_leak(output) for output in outputs):
+    if report.reached_by and not script and "--writes" in report.reached_by:
+        click.echo(f"STILL FOUND  {told}")
+        click.echo("             The check found it again; in a database of somebody's its script is printed, not run.")
+    elif script or any(shows_leak(output) for output in outputs):
         click.echo(f"STILL LEAKS  {told}")
     elif found[0].replay.startswith("#!"):
         click.echo(f"STILL FOUND  {told}")

@@ -99,6 +99,11 @@ class Report:
     """Earlier runs of the scenario, the oldest first, where they were kept."""
     baseline: Compared | None = None
     """None where no baseline was given."""
+    reached_by: tuple[str, ...] = ()
+    """Options by which a verb reaches the same database again, such as --target env:STAGING; never a DSN.  None for
+    one that is made from the migrations."""
+    again: str = ""
+    """The command that makes the same run again, where no verb of ours does: a test suite had made the database."""
     suite: Suite | None = None
     """The same as a suite to keep, where it was asked for; no saved run holds it."""
 

@@ -116,9 +116,9 @@ def of_live(given: str, home: Path, say: Callable[[str], None]) -> Origin:
     """A live database: its schema goes into a file in *home*.  Raises TargetError where it cannot be read."""
     from tenantproof.drafting.live import dump_schema, platform_of
     from tenantproof.drafting.saving import save
-    from tenantproof.targets.reach import dsn_of
+    from tenantproof.targets.reach import readable_dsn
 
-    dsn = dsn_of(given, "--from")
+    dsn = readable_dsn(given, "--from")
     platform = platform_of(dsn)
     file = home / "schema.sql"
     save(file, dump_schema(dsn, platform, say))

@@ -14,6 +14,7 @@ from tenantproof.core.catalog import Policy
 from tenantproof.core.finding import Evidence, Finding, Property, Reach, Severity, Verdict
 from tenantproof.core.model import Command, Persona, Platform, QName
 from tenantproof.core.ports import Source
+from tenantproof.core.quoting import quoted
 from tenantproof.core.world import Row
 from tenantproof.engine.causes import ROLE_BYPASSES, Cause, cause_of, cause_unasked
 from tenantproof.engine.matrix import Judged
@@ -287,11 +288,19 @@ def _whose(plan: Plan, violation: Violation) -> str:
 
 
 def owner_in_words(plan: Plan, row: Row) -> str:
-    """Whose the row is: "a row of acme, owned by acme.member"."""
-    tenant = plan.world.tenant_name(row.tenant)
+    """Whose the row is: "a row of acme, owned by acme.member"; of what the run found there, that it is not its own."""
     owner = next((p.name for p in plan.manifest.personas if p.user_id == row.owner and row.owner is not None), None)
-    whose = f"a row of {tenant}" if tenant else "a row of no tenant"
+    whose = f"a row of {_holder_in_words(plan, row, known_owner=owner is not None)}"
     return f"{whose}, owned by {owner}" if owner else whose
+
+
+def _holder_in_words(plan: Plan, row: Row, *, known_owner: bool) -> str:
+    tenant = plan.world.tenant_name(row.tenant)
+    if tenant is not None:
+        return tenant
+    if row.tenant is not None:
+        return "a tenant that is not of this run"
+    return "no tenant" if row.owner is None or known_owner else "a user who is not of this run"
 
 
 def _blocked(plan: Plan, group: Sequence[Judged], locate: Locate) -> Finding:
@@ -358,10 +367,11 @@ def _row_kind(judged: Judged, row: Row) -> tuple[str | None, bool]:
 
 
 def policy_text(policy: Policy) -> str:
-    """The policy as PostgreSQL holds it."""
+    """The policy as PostgreSQL holds it, as a statement that makes it again."""
     kind = "" if policy.permissive else " as restrictive"
     command = policy.command.value if policy.command else "all"
-    text = f"create policy {policy.name} on {policy.table}{kind} for {command} to {', '.join(policy.roles)}"
+    name, table, roles = quoted(policy.name), quoted(*policy.table), ", ".join(map(quoted, policy.roles))
+    text = f"create policy {name} on {table}{kind} for {command} to {roles}"
     text += f"\n  using ({policy.using})" if policy.using else ""
     return text + (f"\n  with check ({policy.check})" if policy.check else "") + ";"
 

@@ -13,7 +13,7 @@ from tenantproof.core.ports import Identity
 from tenantproof.core.world import Key
 from tenantproof.engine.matrix import Judged
 from tenantproof.engine.plan import Plan
-from tenantproof.engine.scripts import as_observer, as_persona, set_stage
+from tenantproof.engine.scripts import RUN_IT, as_observer, as_persona, set_stage
 from tenantproof.oracle.entitlement import Stance
 from tenantproof.properties.visibility import Violation
 
@@ -29,7 +29,7 @@ def script(plan: Plan, judged: Judged, violations: Sequence[Violation]) -> str:
     body = _BODIES.get(first.outcome.attempt.form, _writing)
     head = [
         f"-- {judged.stand.persona.name}: {judged.command} on {judged.object.name} ({first.outcome.attempt.aim})",
-        "-- Run with psql as a superuser on a database that `tenantproof replay` (or `check --keep`) has seeded.",
+        RUN_IT,
         "begin;",
     ]
     return "\n".join([*head, *body(plan, judged, same), "rollback;", ""])

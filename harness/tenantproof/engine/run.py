@@ -30,6 +30,7 @@ from tenantproof.engine.interference.search import LIVES, Searched, SoFar, leaki
 from tenantproof.engine.matrix import NOT_REACHED, Judged, MatrixRun, look, sweeping
 from tenantproof.engine.observing import Observing, observing
 from tenantproof.engine.plan import Plan
+from tenantproof.engine.scripts import RUN_IT, RUN_IT_AGAIN
 from tenantproof.engine.services.way import services_of
 from tenantproof.engine.steady import steady
 from tenantproof.engine.suite import kept_suite
@@ -141,7 +142,7 @@ def check(
         )
         further = yield from _by_other_ways((*ways, *services_of(scenario)), standing, clock, ended)
         findings = [*findings, *(searched.findings if searched else ()), *further.findings]
-        findings = _accepted(findings, scenario, started_at)
+        findings = _with_their_scripts(_accepted(findings, scenario, started_at), handle)
         yield from (FindingRaised(finding) for finding in findings)
         trouble = LOST if wire.lost else ""
     report = _report(handle, scenario, plan, cells, findings, seed, statements, searched)
@@ -181,6 +182,13 @@ def _shortened(handle: Handle, budget: Budget, searched: Searched | None) -> Ite
             f"{searched.search.attempts:,} of about {budget.attempts:,} attempts were made, and no membership changed"
         )
         yield Gap(object=_SEARCH, reason=f"{took}: {tried} (search_seconds in the configuration)")
+
+
+def _without_lives(handle: Handle) -> Iterator[Gap]:
+    """What is left out over a slow line however long the search may take."""
+    if handle.manners is not None and _is_slow(handle):
+        took = f"a round trip takes {handle.manners.round_trip * 1000:.0f} ms"
+        yield Gap(object=_SEARCH, reason=f"{took}: no membership was changed")
 
 
 def _cut_short(budget: Budget, searched: Searched | None) -> Iterator[Gap]:
@@ -248,29 +256,36 @@ def fuzz(
             plan,
             budget,
             locate,
-            enough=lambda: enough(gone()),
+            enough=lambda: enough(gone()) or wire.lost,
             rounds=_UNTIL_TIME_IS_UP,
             conninfo=observer.neighbours,
+            lives=0 if _is_slow(handle) else LIVES,
         )
-        for state in going:
-            if isinstance(state, Searched):
-                searched = state
-            else:
-                yield Searching(state.search, gone())
+        try:
+            for state in going:
+                if isinstance(state, Searched):
+                    searched = state
+                else:
+                    yield Searching(state.search, gone())
+        except Exception:  # Hypothesis wraps what happens to a program in errors of its own
+            if not wire.lost:
+                raise
         clock.lap("search")
-        assert searched is not None
-        findings = _accepted(searched.findings, scenario, started_at)
+        found = searched.findings if searched is not None else ()
+        findings = _with_their_scripts(_accepted(found, scenario, started_at), handle)
         yield from (FindingRaised(finding) for finding in findings)
         statements = wire.counter.statements
+        trouble = LOST if wire.lost else ""
     report = _report(handle, scenario, plan, (), findings, seed, statements, searched)
-    timing = _timing(started_at, clock, None, searched)
+    timing, gaps = _timing(started_at, clock, None, searched), (*report.gaps, *_without_lives(handle))
     notes = (
         *report.notes,
         *observer.notes,
         f"the programs were drawn with --draws {budget.seed} --reach {budget.profile}",
         *ended(findings, scenario.accepted, started_at.date()),
     )
-    yield RunFinished(replace(report, timing=timing, patches=tuple(patches), notes=notes))
+    report = replace(report, gaps=gaps, timing=timing, patches=tuple(patches), trouble=trouble)
+    yield RunFinished(replace(report, notes=notes))
 
 
 def prepare(handle: Handle, scenario: Scenario, *, seed: int, signer: Signer) -> Plan:
@@ -328,6 +343,13 @@ def _searched(going: Iterator[SoFar | Searched], wire: Wire) -> Generator[Event,
             raise
         return None
     raise AssertionError("a search always ends with what it found")
+
+
+def _with_their_scripts(findings: list[Finding], handle: Handle) -> list[Finding]:
+    """The findings; in somebody's database the rows of their scripts are gone with the run."""
+    if handle.owned:
+        return findings
+    return [replace(finding, replay=finding.replay.replace(RUN_IT, RUN_IT_AGAIN)) for finding in findings]
 
 
 def _accepted(findings: Iterable[Finding], scenario: Scenario, now: datetime) -> list[Finding]:
@@ -444,13 +466,15 @@ def as_cell(plan: Plan, judged: Judged) -> CellResult:
     """The judgement in words for a report."""
     persona, judgement = judged.stand.persona, judged.judgement
     stances = {plan.oracle.stance(persona, judged.stand.name, judged.command, row) for row in judged.stand.rows}
-    used = Stance.ALLOWED in stances and judgement.reached > 0
+    promised = Stance.REQUIRED in stances and judged.object.name == judged.stand.name
+    """What is promised of a table is not promised of a view over it: a view that refuses is no way in."""
+    used = not stances.isdisjoint({Stance.ALLOWED, Stance.REQUIRED}) and judgement.reached > 0
     return CellResult(
         object=str(judged.object.name),
         persona=persona.name,
         command=judged.command,
         verdict=judgement.verdict,
-        entitled=Stance.REQUIRED in stances or used,
+        entitled=promised or used,
         expected=plan.oracle.promise(persona, judged.object.name, judged.command),
         observed=_observed(judged),
         reason=judgement.reason,

@@ -17,6 +17,14 @@ from tenantproof.core.world import Key, Row
 from tenantproof.identity.becoming import become, pre_request, unbecome
 from tenantproof.seeding.rowquery import row_query
 
+RUN_IT = "-- Run with psql as a superuser on a database that `tenantproof replay` (or `check --keep`) has seeded."
+"""Stands in the head of every script whose rows are the seeder's."""
+
+RUN_IT_AGAIN = (
+    "-- The rows of its run are gone: `tenantproof replay` makes them again, and tells whether it still leaks."
+)
+"""Stands there instead where they were put into somebody's database."""
+
 TRIGGERS_OFF = "SET LOCAL session_replication_role = replica"
 TRIGGERS_ON = "SET LOCAL session_replication_role = origin"
 

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 
 from tenantproof.core.errors import UsageError
@@ -34,7 +35,7 @@ NAME = "history.ndjson"
 """The file in a folder."""
 
 
-def with_history(report: Report, path: Path) -> Report:
+def with_history(report: Report, path: str | PathLike[str]) -> Report:
     """The report with the earlier runs of its scenario, to which it is added unless somebody ended it early.
 
     *path* is a file or a folder.  Raises UsageError.
@@ -52,7 +53,7 @@ def with_history(report: Report, path: Path) -> Report:
     return replace(report, history=tuple(earlier[-MOST_RUNS:]))
 
 
-def require_history(path: Path) -> None:
+def require_history(path: str | PathLike[str]) -> None:
     """Raise UsageError where no history can be kept: better before the run than after it."""
     file = history_file(path)
     try:
@@ -64,9 +65,13 @@ def require_history(path: Path) -> None:
         raise UsageError(f"history {file}: you may not write to {nearest}")
 
 
-def history_file(path: Path) -> Path:
-    """The file itself, or the one in a folder."""
-    return path / NAME if path.is_dir() else path
+def history_file(path: str | PathLike[str]) -> Path:
+    """The file itself, or the one in a folder: one that is there, or one that is to be made, with a slash at its end.
+
+    A Path has lost that slash: what somebody wrote is to be given as they wrote it.
+    """
+    said = os.fspath(path)
+    return Path(said) / NAME if said.endswith(os.sep) or os.path.isdir(said) else Path(said)
 
 
 def summarized(report: Report) -> PastRun:

@@ -70,6 +70,8 @@ def document(report: Report) -> dict[str, object]:
         "interrupted": report.interrupted,
         "trouble": report.trouble,
         "round_trips": report.round_trips,
+        "reached_by": list(report.reached_by),
+        "again": report.again,
         "history": [run_document(run) for run in report.history],
         "baseline": _compared(report.baseline),
         "times": _times(report.timing),

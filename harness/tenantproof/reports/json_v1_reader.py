@@ -63,6 +63,8 @@ def _report(root: Node) -> Report:
         interrupted=root.flag("interrupted"),
         trouble=root.text("trouble"),
         round_trips=root.integer("round_trips"),
+        reached_by=root.texts("reached_by"),
+        again=root.text("again"),
         history=tuple(past_run(node) for node in root.nodes("history")),
         baseline=None if baseline is None else _compared(baseline),
     )

@@ -82,6 +82,8 @@ def next_command(report: Report, *, paths: Sequence[str], verbose: bool, thresho
     """The one command that helps most from here."""
     scenario = subject(report)
     findings = open_findings(report)
+    if report.again and not findings:
+        return report.again
     if findings and findings[0].severity.rank >= threshold.rank:
         return replay_command(report, findings[0])
     if not any(path.endswith(".html") for path in paths):
@@ -90,6 +92,8 @@ def next_command(report: Report, *, paths: Sequence[str], verbose: bool, thresho
         return replay_command(report, findings[0])
     if not verbose:
         return f"tenantproof check {scenario} -v"
+    if report.reached_by:  # no patch is for a database that is somebody's
+        return f"tenantproof check {scenario} --history .tenantproof/history.ndjson"
     return f"tenantproof check {scenario} --patch change.sql"
 
 

@@ -39,7 +39,7 @@ def some(names: Sequence[str], *, all_of_them: bool, joiner: str = ", ") -> str:
 
 
 def finding_block(
-    pen: Pen, report: Report, matrix: Matrix, finding: Finding, *, verbose: bool, threshold: Severity
+    pen: Pen, report: Report, matrix: Matrix, finding: Finding, *, verbose: bool, threshold: Severity | None
 ) -> None:
     """Print one finding."""
     _head(pen, finding, "BLOCKED" if is_overblocking(finding, matrix) else "LEAKED", verbose=verbose)
@@ -50,7 +50,7 @@ def finding_block(
         _field(pen, "why", finding.explanation)
     _evidence(pen, finding, verbose=verbose)
     _field(pen, "fix", finding.fix)
-    if finding.severity.rank < threshold.rank:
+    if threshold is not None and finding.severity.rank < threshold.rank:
         _field(pen, "gate", f"below --fail-on {threshold}: reported, does not fail the run")
     if told := seen(report, finding):
         _field(pen, "seen", told)

@@ -124,6 +124,8 @@ def duration(seconds: float) -> str:
 
 def replay_command(report: Report, finding: Finding) -> str:
     """What to type to run one finding again."""
+    if report.again:
+        return report.again
     return f"tenantproof replay {finding.fingerprint} {subject(report)}{_via(finding)}"
 
 
@@ -134,9 +136,9 @@ def _via(finding: Finding) -> str:
 
 
 def subject(report: Report) -> str:
-    """The arguments that name what was checked: the scenario, and the patches without which it is another database."""
+    """The arguments that name what was checked: the scenario, and what without it would be another database."""
     patches = [part for path in report.patches for part in ("--patch", path)]
-    return shlex.join([report.scenario_path, *patches])
+    return shlex.join([report.scenario_path, *patches, *report.reached_by])
 
 
 def place_of(finding: Finding) -> str:

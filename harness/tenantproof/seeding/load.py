@@ -80,28 +80,34 @@ def load(plan: Plan, store: Store, builders: Mapping[QName, Builder], solvers: S
 def refresh_views(
     connection: psycopg.Connection[Any], catalog: Catalog, schemas: Sequence[str], *, alone: bool = True
 ) -> list[Unseeded]:
-    """Refresh the materialized views in scope, each after those it reads.
+    """Refresh all materialized views, each after those it reads; tells what became of those in scope.
 
     Unless we are *alone*: REFRESH locks out who reads the view until the transaction ends.
     """
-    views = [r for r in catalog.in_schemas(schemas) if r.kind is RelationKind.MATVIEW]
-    names = {view.name for view in views}
+    views = {name: one for name, one in catalog.relations.items() if one.kind is RelationKind.MATVIEW}
     failed: list[Unseeded] = []
-    for view in sorted(views, key=lambda view: (len(names & set(view.base_relations)), view.name)):
-        if not alone:
-            found = connection.execute(
-                sql.SQL("SELECT EXISTS (SELECT FROM {})").format(table_name(view.name))
-            ).fetchone()
-            message = f"read: {_STALE}" if found and found[0] else f"{_STALE}, and it has none"
-            failed.append(Unseeded(relation=view.name, tenant=None, sqlstate="", message=message))
-            continue
-        try:
-            with connection.transaction():
-                connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(table_name(view.name)))
-        except psycopg.Error as error:
-            said = refusal(error)
-            failed.append(Unseeded(relation=view.name, tenant=None, sqlstate=said.sqlstate, message=said.message))
+    for view in sorted(views.values(), key=lambda view: (len(views.keys() & set(view.base_relations)), view.name)):
+        in_scope = view.name.schema in schemas
+        said = _refresh(connection, view.name) if alone else _left_stale(connection, view.name) if in_scope else None
+        if said is not None and in_scope:
+            failed.append(said)
     return failed
+
+
+def _refresh(connection: psycopg.Connection[Any], view: QName) -> Unseeded | None:
+    try:
+        with connection.transaction():
+            connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(table_name(view)))
+    except psycopg.Error as error:
+        said = refusal(error)
+        return Unseeded(relation=view, tenant=None, sqlstate=said.sqlstate, message=said.message)
+    return None
+
+
+def _left_stale(connection: psycopg.Connection[Any], view: QName) -> Unseeded:
+    found = connection.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(table_name(view))).fetchone()
+    message = f"read: {_STALE}" if found and found[0] else f"{_STALE}, and it has none"
+    return Unseeded(relation=view, tenant=None, sqlstate="", message=message)
 
 
 def _load_solved(

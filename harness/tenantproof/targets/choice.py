@@ -12,7 +12,7 @@ from tenantproof.core.errors import UsageError, did_you_mean
 from tenantproof.core.model import Scenario
 from tenantproof.core.ports import SILENT, Target, Writes
 from tenantproof.core.settings import TargetSettings
-from tenantproof.targets.reach import dsn_of
+from tenantproof.targets.reach import readable_dsn, require_dsn
 
 EMBEDDED = "embedded"
 
@@ -23,14 +23,16 @@ Named = Mapping[str, object]
 def settings_for(target: str, named: Named, configured: Callable[[str], TargetSettings]) -> TargetSettings:
     """What is known of a target that is somebody's: NAME of the configuration, env:NAME, or a DSN.
 
-    Raises UsageError for a name that nobody knows, and for a variable that is not set.
+    Raises UsageError for a name that nobody knows, for a variable that is not set, and for what is no DSN.
     """
     if target in named:
-        return configured(target)
+        settings = configured(target)
+        require_dsn(settings.dsn, f"--target {target}")
+        return settings
     if target.startswith("env:"):
-        return TargetSettings(shown=target, dsn=dsn_of(target, "--target"))
+        return TargetSettings(shown=target, dsn=readable_dsn(target, "--target"))
     if is_dsn(target):
-        return TargetSettings(shown="the DSN", dsn=target)
+        return TargetSettings(shown="the DSN", dsn=readable_dsn(target, "--target"))
     raise UsageError(
         f"--target {target}: {did_you_mean(target, (EMBEDDED, *named))}  A target is embedded, env:NAME of a variable "
         "with a DSN, a DSN, or a name under [targets] in the configuration"
@@ -39,7 +41,7 @@ def settings_for(target: str, named: Named, configured: Callable[[str], TargetSe
 
 def is_dsn(text: str) -> bool:
     """Whether somebody meant a DSN, be it right or wrong."""
-    if "://" in text:
+    if "://" in text or "@" in text:
         return True
     with suppress(ProgrammingError):
         return bool(conninfo_to_dict(text))

@@ -17,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tenantproof.core.errors import TargetError
 from tenantproof.core.ports import Handle
+from tenantproof.targets.reach import require_dsn
 
 MAINTENANCE = ("postgres", "template1")
 
@@ -31,7 +32,8 @@ class CopiedTarget:
 
     @contextmanager
     def database(self) -> Iterator[Handle]:
-        """A copy, ready for a run; dropped afterwards.  Raises TargetError."""
+        """A copy, ready for a run; dropped afterwards.  Raises TargetError, and UsageError for what is no DSN."""
+        require_dsn(self._dsn, "tenantproof_dsn")
         original = conninfo_to_dict(self._dsn).get("dbname") or conninfo_to_dict(self._dsn).get("user") or "postgres"
         name = f"tenantproof_{secrets.token_hex(6)}"
         server = next((base for base in MAINTENANCE if base != original), "template1")

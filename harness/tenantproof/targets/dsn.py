@@ -24,7 +24,7 @@ from tenantproof.targets.canaries.manifest import left_by_others, path_of, read
 from tenantproof.targets.facts import Facts, read_facts
 from tenantproof.targets.guard import refusals, remarks
 from tenantproof.targets.live import read_only
-from tenantproof.targets.reach import connect_or_explain, describe, place_of
+from tenantproof.targets.reach import connect_or_explain, describe, place_of, require_dsn
 from tenantproof.targets.residue import Measure, Residue, compare, measure, wait_until_gone
 from tenantproof.targets.sources import read_migrations
 
@@ -114,10 +114,10 @@ def time_of_a_round_trip(connection: psycopg.Connection[Any]) -> float:
 
 
 def named(dsn: str, name: str) -> str:
-    """The DSN with our application_name, whatever it says itself.  Raises TargetError for what is no DSN."""
-    describe(dsn)
+    """The DSN with our application_name, whatever it says itself.  Raises UsageError for what is no DSN of ours."""
+    require_dsn(dsn)
     if "replication" in conninfo_to_dict(dsn):
-        raise TargetError("the DSN asks for a replication connection; leave `replication` out of it")
+        raise UsageError("the DSN asks for a replication connection; leave `replication` out of it")
     return make_conninfo(dsn, **{**_KEEPALIVES, **conninfo_to_dict(dsn), "application_name": name})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -26,7 +25,7 @@ def has_password(dsn: str) -> bool:
     try:
         return bool(conninfo_to_dict(dsn).get("password"))
     except psycopg.Error:
-        return bool(urlsplit(dsn).password)
+        return "@" in dsn or "password" in dsn
 
 
 @contextmanager

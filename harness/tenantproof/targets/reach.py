@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from pybreaker import CircuitBreaker
 
 CONNECT_SECONDS = 10
+
+_PORTS = 65536
 
 TRIES = 4
 """Attempts at one connection; the waits between them double, from a quarter of a second on, with some chance."""
@@ -71,13 +74,21 @@ def dsn_of(given: str, option: str) -> str:
     if not given.startswith("env:"):
         return given
     name = given.removeprefix("env:")
-    if not os.environ.get(name):
-        raise UsageError(f"{option} {given}: the environment variable {name} is not set")
+    if not os.environ.get(name, "").strip():
+        empty = "holds nothing but spaces" if os.environ.get(name) else "is not set"
+        raise UsageError(f"{option} {given}: the environment variable {name} {empty}")
     return os.environ[name]
 
 
+def readable_dsn(given: str, option: str) -> str:
+    """As `dsn_of`, of a database.  Raises UsageError for what is no DSN, too."""
+    dsn = dsn_of(given, option)
+    require_dsn(dsn, f"{option} {given}" if given.startswith("env:") else option)
+    return dsn
+
+
 def connect_or_explain(conninfo: str) -> psycopg.Connection:
-    """An autocommit connection.  Raises TargetError in one sentence, never with the password."""
+    """An autocommit connection.  Raises TargetError in one sentence, never with the password; UsageError for no DSN."""
     return connect_as(psycopg.Connection[Any], conninfo)
 
 
@@ -126,21 +137,45 @@ def _may_pass(error: BaseException) -> bool:
 
 
 def describe(conninfo: str) -> str:
-    """user@host:port/dbname of a DSN: what may be shown.  Raises TargetError for what is no DSN."""
-    try:
-        parts = conninfo_to_dict(conninfo)
-    except psycopg.Error:
-        raise TargetError(
-            "the DSN cannot be read: expected postgresql://user@host:5432/dbname or host=… dbname=… "
-            "(a password with special characters must be percent-encoded)"
-        ) from None
+    """user@host:port/dbname of a DSN: what may be shown.  Raises UsageError for what is no DSN."""
+    require_dsn(conninfo)
+    parts = conninfo_to_dict(conninfo)
     user = f"{parts['user']}@" if parts.get("user") else ""
     port = f":{parts['port']}" if parts.get("port") else ""
     return f"{user}{parts.get('host') or parts.get('hostaddr') or 'localhost'}{port}/{parts.get('dbname') or ''}"
 
 
+def require_dsn(conninfo: str, given: str = "") -> None:
+    """Raise UsageError for what is no DSN, never with any of it: *given* is how somebody named it.
+
+    A password with a slash or an @ that is not percent-encoded is read as a host, a port or a database
+    (libpq, "Connection URIs"): what then is none of that would be shown, and is a password.
+    """
+    try:
+        parts = conninfo_to_dict(conninfo)
+    except psycopg.Error:
+        parts = None
+    if parts is None or not _ports_are(str(parts.get("port") or "")) or _has_stray_at(conninfo, parts):
+        raise UsageError(
+            f"{given}{': ' if given else ''}the DSN cannot be read: expected postgresql://user@host:5432/dbname or "
+            "host=… dbname=… (a password with special characters must be percent-encoded)"
+        )
+
+
+def _ports_are(said: str) -> bool:
+    """Whether each is a port, or left out: a DSN may have several."""
+    return all(not one or (one.isdecimal() and 0 < int(one) < _PORTS) for one in said.split(","))
+
+
+def _has_stray_at(conninfo: str, parts: Mapping[str, object]) -> bool:
+    """Whether an @ stands where a host or a database is."""
+    hosts = str(parts.get("host") or "").split(",")
+    path = conninfo.partition("://")[2].partition("?")[0].partition("/")[2]
+    return "@" in path or any("@" in host for host in hosts if not host.startswith("/"))
+
+
 def place_of(conninfo: str) -> str:
-    """host:port/dbname of a DSN: which database it is, whoever connects.  Raises TargetError for what is no DSN."""
+    """host:port/dbname of a DSN: which database it is, whoever connects.  Raises UsageError for what is no DSN."""
     return describe(conninfo).rpartition("@")[2]
 
 

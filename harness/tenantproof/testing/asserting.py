@@ -22,7 +22,7 @@ def isolated(report: Report, name: str, settings: Settings) -> None:
     matrix = build_matrix(report)
     found = [
         block(report, matrix, finding, settings.fail_on)
-        for finding in report.gating(settings.fail_on)
+        for finding in (report.gating(settings.fail_on) if settings.fail_on is not None else ())
         if asked in (finding.object, *finding.objects)
     ]
     if found:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shlex
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tenantproof.core.errors import TenantproofError
+from tenantproof.core.errors import TenantproofError, UsageError
 from tenantproof.core.report import Report
 from tenantproof.reports.json_v1 import JsonV1Writer
 from tenantproof.reports.json_v1_reader import read_report
@@ -89,6 +91,11 @@ class Results:
 
         settings = self.settings
         try:
+            if self.dsn is not None and settings.writes is not None:
+                raise UsageError(
+                    f"tenantproof_writes = {settings.writes}: this is for a tenantproof_target that is somebody's; the "
+                    "database of tenantproof_dsn is copied, and the copy is written to"
+                )
             report = check(
                 path,
                 seed=settings.seed,
@@ -97,11 +104,14 @@ class Results:
                 history=settings.history,
                 suite=settings.wants_suite,
                 via=settings.via,
+                writes=settings.writes,
                 target=settings.target if self.dsn is None else CopiedTarget(self.dsn),
             )
         except TenantproofError as error:
             failed.write_text(str(error), "utf-8")
             return
+        if self.dsn is not None:  # which no verb reaches: it is gone with the session
+            report = replace(report, again=shlex.join(["pytest", str(path)]))
         if settings.wants_suite:
             _write(report, PgtapWriter(), done.with_suffix(".sql"))
         _write(report, JsonV1Writer(), done)

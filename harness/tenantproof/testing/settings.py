@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 INCONCLUSIVE = ("fail", "skip")
+NEVER = "never"
+WRITES = (NEVER, "rollback", "canary")
 GRANULARITY = ("cell", "table")
 
 
@@ -23,9 +26,12 @@ class Settings:
     """The plugin's settings of one session; `attempts` None means as many as `check` tries."""
 
     target: str
+    writes: str | None
+    """None: nothing is written in a target that is somebody's."""
     seed: int
     attempts: int | None
-    fail_on: Severity
+    fail_on: Severity | None
+    """None: no finding fails a test."""
     inconclusive: str
     granularity: str
     reports: tuple[str, ...]
@@ -51,11 +57,10 @@ def settings_of(config: pytest.Config) -> Settings:
     seed = option("--tenantproof-seed")
     return Settings(
         target=option("--tenantproof-target") or str(ini("tenantproof_target")),
+        writes=option("--tenantproof-writes") or _writes(str(ini("tenantproof_writes")).strip()),
         seed=DEFAULT_SEED if seed is None else seed,
         attempts=attempts,
-        fail_on=Severity(
-            option("--tenantproof-fail-on") or _one_of(ini, "tenantproof_fail_on", [str(known) for known in Severity])
-        ),
+        fail_on=_fail_on(option("--tenantproof-fail-on") or _one_of(ini, "tenantproof_fail_on", (*Severity, NEVER))),
         inconclusive=_one_of(ini, "tenantproof_inconclusive", INCONCLUSIVE),
         granularity=_one_of(ini, "tenantproof_granularity", GRANULARITY),
         reports=_reports(option("--tenantproof-report")),
@@ -86,20 +91,50 @@ def _reports(specs: Sequence[str]) -> tuple[str, ...]:
     return tuple(specs)
 
 
+def _writes(said: str) -> str | None:
+    if said and said not in WRITES:
+        raise pytest.UsageError(f"tenantproof_writes = {said}: expected {' or '.join(WRITES)}")
+    return said or None
+
+
+def _fail_on(said: str) -> Severity | None:
+    return None if said == NEVER else Severity(said)
+
+
 def _baselines(config: pytest.Config) -> tuple[Path, ...]:
-    """Paths of an option are from where pytest was called, those of an ini from the root folder."""
+    """Paths of an option are from where pytest was called, those of an ini from the root folder.
+
+    Refused now where one is none: every single test would say the same.
+    """
     given = config.getoption("--tenantproof-baseline")
-    if given:
-        return tuple(Path(config.invocation_params.dir) / path for path in given)
-    return tuple(config.rootpath / path for path in config.getini("tenantproof_baseline"))
+    home = Path(config.invocation_params.dir) if given else config.rootpath
+    found = tuple(home / path for path in given or config.getini("tenantproof_baseline"))
+    if found:
+        from tenantproof.core.errors import UsageError
+        from tenantproof.reports.baseline import load_baseline
+
+        try:
+            for path in found:
+                load_baseline(path)
+        except UsageError as error:
+            raise pytest.UsageError(f"tenantproof: {error}") from error
+    return found
 
 
 def _history(config: pytest.Config) -> Path | None:
-    given = config.getoption("--tenantproof-history")
-    if given is not None:
-        return Path(config.invocation_params.dir) / str(given)
-    said = str(config.getini("tenantproof_history"))
-    return config.rootpath / said if said else None
+    """As `_baselines`; refused now where none can be kept."""
+    given, said = config.getoption("--tenantproof-history"), str(config.getini("tenantproof_history"))
+    if given is None and not said:
+        return None
+    from tenantproof.core.errors import UsageError
+    from tenantproof.reports.history import history_file, require_history
+
+    path = os.path.join(config.rootpath, said) if given is None else os.path.join(config.invocation_params.dir, given)
+    try:
+        require_history(path)
+    except UsageError as error:
+        raise pytest.UsageError(f"tenantproof: {error}") from error
+    return history_file(path)
 
 
 def _one_of(ini: object, name: str, known: Sequence[str]) -> str:

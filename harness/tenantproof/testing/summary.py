@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from tenantproof.core.errors import UsageError
-from tenantproof.core.finding import Verdict
+from tenantproof.core.finding import Severity, Verdict
 from tenantproof.core.report import Report
 from tenantproof.reports.files import parse_spec, write_document, write_to
 from tenantproof.reports.pgtap import PgtapWriter
 from tenantproof.reports.since import since
 from tenantproof.reports.visible import one_line
+from tenantproof.reports.wording import open_findings, plural
 from tenantproof.testing.results import Results
 
 HERE = "{scenario}"
@@ -46,6 +47,12 @@ def _path(spec: str, report: Report, *, alone: bool) -> str:
     return f"{known.writer.name}={named.with_name(f'{named.stem}-{stem}{named.suffix}')}"
 
 
+def _counted(report: Report, gate: Severity | None) -> str:
+    found = len(open_findings(report) if gate is None else report.gating(gate))
+    which = "none of which fails a test (fail-on never)" if gate is None else f"at or above {gate}"
+    return f"{plural(found, 'finding')} {which}"
+
+
 def summarize(reporter: pytest.TerminalReporter, results: Results) -> None:
     """Print a section with one line for each scenario that was checked, and the files that were written."""
     reports = results.finished()
@@ -53,10 +60,8 @@ def summarize(reporter: pytest.TerminalReporter, results: Results) -> None:
         return
     reporter.section("tenantproof")
     for report in reports:
-        gate = results.settings.fail_on
-        leaks = len(report.gating(gate))
         reporter.line(
-            f"{report.scenario_path}: {leaks} finding{'' if leaks == 1 else 's'} at or above {gate}, "
+            f"{report.scenario_path}: {_counted(report, results.settings.fail_on)}, "
             f"{report.count(Verdict.ISOLATED)} of {len(report.cells)} cells isolated, seed {report.seed}"
         )
         for label, said in since(report):

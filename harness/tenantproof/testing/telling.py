@@ -15,7 +15,7 @@ from tenantproof.reports.terminal_findings import finding_block
 WIDTH = 100
 
 
-def block(report: Report, matrix: Matrix, finding: Finding, threshold: Severity) -> str:
+def block(report: Report, matrix: Matrix, finding: Finding, threshold: Severity | None) -> str:
     """The finding as `check` prints it."""
     out = io.StringIO()
     pen = Pen(Console(file=out, width=WIDTH, no_color=True, highlight=False, force_terminal=False))

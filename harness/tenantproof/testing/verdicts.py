@@ -142,7 +142,8 @@ def _why_not_there(report: Report, relation: str, persona: str) -> str:
 def _fail(results: Results, path: Path, findings: Iterable[Finding]) -> Verdict | None:
     """Raise Leaks for what gates; the findings below the gate are no failure."""
     all_of_them = tuple({finding.fingerprint: finding for finding in findings if not finding.accepted}.values())
-    gating = [finding for finding in all_of_them if finding.severity.rank >= results.settings.fail_on.rank]
+    least = results.settings.fail_on
+    gating = [finding for finding in all_of_them if least is not None and finding.severity.rank >= least.rank]
     if gating:
         error = Leaks("\n\n".join(_told(results, path, finding) for finding in gating))
         error.findings = tuple(gating)  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -166,7 +167,7 @@ class Arena:
         self._becoming = (*as_persona(scene.plan.identities[self.persona.name]), _TIMEOUTS)
         self._counted: dict[str, int] = {}
         self._hangs = {name: relation_parents(relation) for name, relation in scene.facts.relations.items()}
-        self._world_1 = (*scene.refresh, _BASE, *self._becoming)
+        self._world_1 = (_BASE, *self._becoming)
 
     def run(self, programs: Sequence[Program]) -> tuple[list[Suspicion], list[Damage]]:
         """Run the programs in all worlds; returns what was learned and what was damaged, confirmed."""
@@ -333,13 +334,15 @@ class Arena:
             return []
         places = sorted({i for i, _, _ in suspects})
         own = self._stay(None, [programs[i] for i in places for _ in range(2)])
-        others = [self._stay(world, [programs[i]]) for i, world, _ in suspects]
+        visits = [(world, list(group)) for world, group in groupby(suspects, key=lambda suspect: suspect[1])]
+        others = [self._stay(world, [programs[i] for i, _, _ in group]) for world, group in visits]
         (repeats, _), *elsewhere = self._act_each([own, *others])
         self._leave()
         again = {i: repeats[2 * n : 2 * n + 2] for n, i in enumerate(places)}
         judged = [
             _judged(programs[i], world, answers[i], again[i], (second, repeat))
-            for (i, world, second), ((repeat,), _) in zip(suspects, elsewhere, strict=True)
+            for (world, group), (seconds, _) in zip(visits, elsewhere, strict=True)
+            for (i, _, second), repeat in zip(group, seconds, strict=True)
         ]
         self.tally.unsteady += judged.count(None)
         return [suspicion for suspicion in judged if suspicion is not None]

@@ -17,14 +17,12 @@ from tenantproof.engine.interference.life_moves import Step
 from tenantproof.engine.interference.life_stage import SET_UP, Sighting
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.replay import as_text, becoming, counted_over, ended, seen_among, watched
+from tenantproof.engine.scripts import RUN_IT
 
 CHANNEL = "MEMBER-LIFE"
 _CWE = 863
 _SHOWN = 5
-_HEAD = (
-    "-- Run with psql as a superuser on a database that `tenantproof replay` (or `check --keep`) has seeded.\n"
-    f"begin;\n{SET_UP};"
-)
+_HEAD = f"{RUN_IT}\nbegin;\n{SET_UP};"
 
 _AFTER = {
     "join": "After somebody joins",

@@ -9,10 +9,10 @@ from psycopg import sql
 from tenantproof.engine.interference.catch import Catch
 from tenantproof.engine.interference.scene import Scene
 from tenantproof.engine.replay import becoming, ended, watched
-from tenantproof.engine.scripts import set_settings
+from tenantproof.engine.scripts import RUN_IT, set_settings
 
-_HEAD = """\
--- Run with psql as a superuser on a database that `tenantproof replay` (or `check --keep`) has seeded.
+_HEAD = f"""\
+{RUN_IT}
 \\set ON_ERROR_STOP off
 begin;"""
 

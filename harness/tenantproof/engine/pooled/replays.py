@@ -12,6 +12,7 @@ from tenantproof.engine.pooled.judging import Gain, Verdicts
 from tenantproof.engine.pooled.looking import LOOK
 from tenantproof.engine.pooled.passing import Leaving
 from tenantproof.engine.replay import counted_over, seen_among
+from tenantproof.engine.scripts import RUN_IT
 
 _SHOWN = 5
 _PLAN = "tenantproof_plan"
@@ -68,7 +69,7 @@ def script(login: str, one: Verdicts) -> str:
     become = f"set session authorization {sql.Identifier(login).as_string(None)};"
     head = [
         f"-- One server connection, as {passed.pool.words} hands it out: {users}.",
-        "-- Run with psql as a superuser on a database that `tenantproof replay` (or `check --keep`) has seeded.",
+        RUN_IT,
         become,
         *([_ROOM] if passed.leaving is Leaving.PLAN else []),
     ]

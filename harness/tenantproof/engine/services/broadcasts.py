@@ -22,7 +22,7 @@ from tenantproof.core.world import Row
 from tenantproof.engine.findings import FUNCTION
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.replay import becoming, ended, timeless
-from tenantproof.engine.scripts import as_observer, as_persona, has_key_of
+from tenantproof.engine.scripts import RUN_IT, as_observer, as_persona, has_key_of
 from tenantproof.engine.services.cast import Pair, pairs, strongest
 from tenantproof.engine.services.findings import Author, Haul
 from tenantproof.engine.services.probes import ask, verdict
@@ -254,7 +254,7 @@ def _replay(plan: Plan, pair: Pair, sent: Sent) -> str:
     member = strongest(plan, tenant)
     lines = [
         f"-- a row of {sent.table.name} of {tenant} is changed; {pair.attacker.name} listens to the topic",
-        "-- Run with psql as a superuser on a database that `tenantproof replay` (or `check --keep`) has seeded.",
+        RUN_IT,
         "begin;",
         *(becoming(plan, member.name) if member is not None else ()),
         f"{as_observer()};",

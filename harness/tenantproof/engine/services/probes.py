@@ -12,7 +12,7 @@ from tenantproof.core.attempt import Observation
 from tenantproof.core.model import Command
 from tenantproof.core.ports import Identity
 from tenantproof.engine.replay import ended, timeless
-from tenantproof.engine.scripts import as_observer, as_persona
+from tenantproof.engine.scripts import RUN_IT, as_observer, as_persona
 from tenantproof.engine.wire import Script, Wire
 
 
@@ -137,7 +137,7 @@ def replay_of(probe: Probe) -> str:
     """A psql script that shows the probe's leak on a seeded database, and leaves nothing."""
     lines = [
         f"-- {probe.actor}: {probe.operation} on {probe.object} ({probe.trick})",
-        "-- Run with psql as a superuser on a database that `tenantproof replay` (or `check --keep`) has seeded.",
+        RUN_IT,
         "begin;",
         *_setting(probe),
         f"-- {probe.actor}",

@@ -15,7 +15,7 @@ from tenantproof.engine.findings import owner_in_words
 from tenantproof.engine.matrix import Judged
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.replay import becoming, ended, seen_among
-from tenantproof.engine.scripts import TRIGGERS_OFF, TRIGGERS_ON, as_persona
+from tenantproof.engine.scripts import RUN_IT, TRIGGERS_OFF, TRIGGERS_ON, as_persona
 from tenantproof.engine.services.cast import strongest
 from tenantproof.engine.services.findings import Haul
 from tenantproof.engine.ways import Standing
@@ -125,7 +125,7 @@ def _stale(
         replay="\n".join(
             [
                 f"-- {persona.name} is removed from the tenant, and goes on with the token from before",
-                "-- Run with psql as a superuser on a database that `check --keep` (or `replay`) has seeded.",
+                RUN_IT,
                 "begin;",
                 *ended(removal),
                 *becoming(plan, persona.name),
