@@ -12,8 +12,8 @@ from tenantproof.core.errors import TargetError
 from tenantproof.core.model import Command, QName
 from tenantproof.core.ports import Identity
 from tenantproof.core.world import Key
-from tenantproof.engine.scripts import Script, Watch, as_persona, as_the_observer, as_the_persona
-from tenantproof.engine.wire import Wire
+from tenantproof.engine.scripts import Watch, as_persona, as_the_observer, as_the_persona
+from tenantproof.engine.wire import Script, Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +34,36 @@ class Bench:
     """One persona on one wire.  The session is the persona whenever an attempt starts, as PostgREST makes it."""
 
     def __init__(self, wire: Wire, identity: Identity, ground: Ground) -> None:
-        self._wire = wire
+        self._wire, self._identity, self._ground = wire, identity, ground
         self._becoming = as_persona(identity)
-        self._ground = ground
-        try:
-            wire.restart(self._becoming)
-            wire.settle()
-        except psycopg.Error as error:
-            if wire.lost:
-                raise
-            raise TargetError(
-                f"nobody can become {identity.persona.name}: {str(error).strip()}\n"
-                f"  the session sets the role {identity.role}"
-                + (f" as {identity.login}" if identity.login else "")
-                + (f" and calls {identity.pre_request}()" if identity.pre_request else "")
-            ) from error
+        self._became = False
+        wire.restart(self._becoming)
 
     def read(self, attempts: Sequence[Attempt]) -> list[Outcome]:
         """Run attempts that change nothing."""
-        answers = self._wire.run([(attempt.sql,) for attempt in attempts])
+        answers = self._run([(attempt.sql,) for attempt in attempts])
         return [Outcome(attempt=a, observation=said[-1]) for a, said in zip(attempts, answers, strict=True)]
+
+    def _run(self, scripts: Sequence[Script]) -> list[tuple[Observation, ...]]:
+        """Their answers.  Raises TargetError where nobody can become the persona, which is waited for only now."""
+        try:
+            answers = self._wire.run(scripts)
+            self._wire.settle()
+        except psycopg.Error as error:
+            if self._became or self._wire.lost:
+                raise
+            raise TargetError(self._why(error)) from error
+        self._became = True
+        return answers
+
+    def _why(self, error: psycopg.Error) -> str:
+        identity = self._identity
+        return (
+            f"nobody can become {identity.persona.name}: {str(error).strip()}\n"
+            f"  the session sets the role {identity.role}"
+            + (f" as {identity.login}" if identity.login else "")
+            + (f" and calls {identity.pre_request}()" if identity.pre_request else "")
+        )
 
     def write(self, attempts: Sequence[Attempt], promising: Sequence[bool]) -> list[Outcome]:
         """Run attempts that may change rows; those that were not refused say what changed.
@@ -79,12 +89,15 @@ class Bench:
 
     def _act(self, attempts: Sequence[Attempt]) -> list[Observation]:
         scripts = [as_the_persona(attempt, self._becoming, {}) for attempt in attempts]
-        return [script.acted(said) for script, said in zip(scripts, self._run(scripts), strict=True)]
+        return [
+            script.acted(said)
+            for script, said in zip(scripts, self._run([script.statements for script in scripts]), strict=True)
+        ]
 
     def control(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """The same outcomes with what the observer gets for the same statement."""
         scripts = [as_the_observer(outcome.attempt, {}) for outcome in outcomes]
-        answers = self._run(scripts)
+        answers = self._run([script.statements for script in scripts])
         return [
             replace(outcome, control=script.acted(said))
             for outcome, script, said in zip(outcomes, scripts, answers, strict=True)
@@ -101,7 +114,9 @@ class Bench:
                 observation=script.acted(said),
                 changes=self._compare(attempt, watches, script.seen(said)),
             )
-            for attempt, watches, script, said in zip(attempts, watched, scripts, self._run(scripts), strict=True)
+            for attempt, watches, script, said in zip(
+                attempts, watched, scripts, self._run([script.statements for script in scripts]), strict=True
+            )
         ]
 
     def _compare(
@@ -112,9 +127,6 @@ class Bench:
             before = on_stage(name, self._ground.before[name], attempt)
             found.extend(watch.changes(name, before, observation, self._ground.seeded.get(name, frozenset())))
         return with_new_keys(found) if attempt.command is Command.UPDATE else tuple(found)
-
-    def _run(self, scripts: Sequence[Script]) -> list[tuple[Observation, ...]]:
-        return self._wire.run([script.statements for script in scripts])
 
 
 def with_new_keys(changes: Sequence[Change]) -> tuple[Change, ...]:

@@ -113,7 +113,7 @@ def check(
         if budget.attempts and not ended():
             yield PhaseStarted(f"searching for interference: {budget.attempts:,} attempts")
             known = leaking(run.cells)
-            tired = _tired(handle, wire)
+            tired = _tired(handle)
             searched = yield from _searched(
                 search(
                     wire,
@@ -165,13 +165,12 @@ def _is_slow(handle: Handle) -> bool:
     return handle.manners is not None and handle.manners.round_trip >= _SLOW
 
 
-def _tired(handle: Handle, wire: Wire) -> Callable[[], bool]:
-    """Whether a search over a slow line has waited as often as its time allows; never where the line is quick."""
-    manners = handle.manners
-    if manners is None or not _is_slow(handle):
+def _tired(handle: Handle) -> Callable[[], bool]:
+    """Whether a search over a slow line has taken the time that it may; never where the line is quick."""
+    if handle.manners is None or not _is_slow(handle):
         return lambda: False
-    most = wire.counter.round_trips + int(manners.search_seconds / manners.round_trip)
-    return lambda: wire.counter.round_trips > most
+    end = perf_counter() + handle.manners.search_seconds
+    return lambda: perf_counter() > end
 
 
 def _shortened(handle: Handle, budget: Budget, searched: Searched | None) -> Iterator[Gap]:

@@ -10,7 +10,7 @@ from tenantproof.core.model import Persona, QName
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.services.cast import Pair
 from tenantproof.engine.services.patterns import ID, USER, Pattern, literals_in, pattern_of
-from tenantproof.engine.services.probes import ask
+from tenantproof.engine.services.probes import Probe, ask_each
 from tenantproof.engine.services.tenants import Parties
 from tenantproof.engine.services.topic_probes import EXTENSIONS, joining, sending
 from tenantproof.engine.wire import Wire
@@ -105,21 +105,23 @@ def _tried(
     kind = Topics(pattern=pattern, joined=False, sent=False)
     joined = sent = False
     fenced = known
-    for pair in cast:
-        my_topic = kind.of(parties, pair.home, pair.attacker) if pair.home is not None else None
-        foreign = kind.of(parties, pair.foreign, pair.victim)
-        if my_topic is None or foreign is None:
-            continue
-        identity = plan.identities[pair.attacker.name]
-        probes = [
-            asking(identity, topic, extension, "control")
-            for asking in (joining, sending)
-            for topic in (my_topic, foreign)
-            for extension in EXTENSIONS
-        ]
-        allowed = [answer.leaked for answer in ask(wire, probes)]
+    groups = [list(_controls(plan, parties, kind, pair)) for pair in cast]
+    for answers in ask_each(wire, [group for group in groups if group]):
+        allowed = [answer.leaked for answer in answers]
         mine, others = (*allowed[0:2], *allowed[4:6]), (*allowed[2:4], *allowed[6:8])
         fenced |= any(own and not other for own, other in zip(mine, others, strict=True))
         joined |= any(allowed[0:2])
         sent |= any(allowed[4:6])
     return Topics(pattern=pattern, joined=joined, sent=sent) if fenced and (joined or sent) else None
+
+
+def _controls(plan: Plan, parties: Parties, kind: Topics, pair: Pair) -> Iterator[Probe]:
+    """Joining and sending, each to the own topic and to the other's, each in all extensions."""
+    own = kind.of(parties, pair.home, pair.attacker) if pair.home is not None else None
+    foreign = kind.of(parties, pair.foreign, pair.victim)
+    if own is None or foreign is None:
+        return
+    for asking in (joining, sending):
+        for topic in (own, foreign):
+            for extension in EXTENSIONS:
+                yield asking(plan.identities[pair.attacker.name], topic, extension, "control")
