@@ -79,6 +79,14 @@ def test_a_right_verifier_is_silent(safe: Standing, notes: dict[str, list[str]],
     assert {one.reception for one in done.tried if one.forgery.id not in harmless} == {Reception.REFUSED}
 
 
+def test_a_user_without_a_role_who_reads_their_own_is_no_finding(safe: Standing, notes: dict[str, list[str]]) -> None:
+    done = attack(safe, serving(wrong.NobodyIsThemselves(Signer()), notes), Signer())
+
+    assert done.findings == ()
+    (one,) = (one for one in done.tried if one.forgery.id == "role-missing")
+    assert one.status == 200
+
+
 WEAK = Signer(key=KNOWN_SECRETS[3])
 
 CASES: list[tuple[str, Signer, Callable[[Signer], Verify], set[str]]] = [

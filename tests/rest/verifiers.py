@@ -199,6 +199,13 @@ class SloppyRole(Right):
         return {**claims, "role": "service_role"} if role in ("service_role", "--") else super().roles(claims)
 
 
+class NobodyIsThemselves(Right):
+    """Right: without a role a user is anon, whom policies to public let read what is the user's."""
+
+    def roles(self, claims: Claims) -> Claims | None:
+        return {**claims, "role": "authenticated"} if "role" not in claims else super().roles(claims)
+
+
 class NobodyIsEverybody(Right):
     def roles(self, claims: Claims) -> Claims | None:
         return {**claims, "role": "service_role"} if "role" not in claims else super().roles(claims)

@@ -171,7 +171,9 @@ def _try(
     mine: Rows,
 ) -> Tried:
     status, rows = seen(authorizations(forgery, material, int(time())))
-    harmless = nobody | mine if forgery.claimed in (Claimed.VICTIM, Claimed.POWER) else nobody
+    # What the attacker's own token opens is theirs, whichever role the server gives them; but a token that should no
+    # longer open anything must not.
+    harmless = nobody if forgery.claimed is Claimed.SELF else nobody | mine
     return Tried(forgery, reception(status, rows, harmless), status, len(rows - harmless))
 
 
