@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 from pathlib import Path
 
@@ -21,13 +23,15 @@ def test_a_clean_staging_is_clean_and_stays_as_it_was(staging: Cluster, tenantpr
     assert staging.dump() == before
 
 
-def test_a_leak_is_found_beside_real_rows(staging: Cluster, tenantproof: Run) -> None:
+def test_a_leak_is_found_beside_real_rows(staging: Cluster, tenantproof: Run, tmp_path: Path) -> None:
     with staging.admin() as connection:
         connection.execute(LEAK)
         try:
             before = staging.dump()
+            real = {key for (key,) in connection.execute("select id::text from public.notes").fetchall()}
             done = tenantproof(
-                "check", SCENARIO, "-t", "env:STAGING", "--writes", "rollback", "--attempts", 0, STAGING=staging.dsn()
+                *("check", SCENARIO, "-t", "env:STAGING", "--writes", "rollback", "--attempts", 0, "-r", "json=r.json"),
+                STAGING=staging.dsn(),
             )
             after = staging.dump()
         finally:
@@ -38,6 +42,10 @@ def test_a_leak_is_found_beside_real_rows(staging: Cluster, tenantproof: Run) ->
     assert "a row of a tenant that is not of this run" in done.stdout  # of the real ones
     assert "a row of no tenant" not in done.stdout
     assert "nothing stayed behind" in done.stdout
+    (finding,) = json.loads((tmp_path / "r.json").read_text())["findings"]
+    shown = set(re.findall(r"'(\d+)'::text", finding["replay"]))
+    assert shown
+    assert not shown & real  # ids of real rows do not leave their database
     without_sequences = [line for line in after.splitlines() if "setval" not in line]
     assert without_sequences == [line for line in before.splitlines() if "setval" not in line]
 

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from tenantproof.core.attempt import Form
 from tenantproof.core.ports import Identity
-from tenantproof.core.world import Key
+from tenantproof.core.world import Key, Row
 from tenantproof.engine.matrix import Judged
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.scripts import RUN_IT, as_observer, as_persona, set_stage
@@ -27,12 +27,21 @@ def script(plan: Plan, judged: Judged, violations: Sequence[Violation]) -> str:
     first = violations[0]
     same = [violation for violation in violations if violation.outcome.attempt == first.outcome.attempt]
     body = _BODIES.get(first.outcome.attempt.form, _writing)
+    ours = [violation for violation in same if _is_of_this_run(plan, violation.row)]
+    if not ours and body is _reading:
+        body = _counting  # ids of somebody's real rows do not leave their database
     head = [
         f"-- {judged.stand.persona.name}: {judged.command} on {judged.object.name} ({first.outcome.attempt.aim})",
         RUN_IT,
         "begin;",
     ]
-    return "\n".join([*head, *body(plan, judged, same), "rollback;", ""])
+    return "\n".join([*head, *body(plan, judged, ours or same), "rollback;", ""])
+
+
+def _is_of_this_run(plan: Plan, row: Row) -> bool:
+    """Whether the run made the row, or a trigger did for somebody of this run."""
+    people = {persona.user_id for persona in plan.manifest.personas if persona.user_id is not None}
+    return row.seeded or plan.world.tenant_name(row.tenant) is not None or row.owner in people
 
 
 def plain(plan: Plan, judged: Judged) -> str:
