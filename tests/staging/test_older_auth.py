@@ -21,24 +21,24 @@ Older = Callable[..., AbstractContextManager[str]]
 
 
 @pytest.fixture(scope="module")
-def older(staging: Cluster) -> Iterator[Older]:
+def older(server: Cluster) -> Iterator[Older]:
     """Makes a database of its own: the older project, and what is done to it."""
 
     def connect(database: str, user: str = OWNER) -> psycopg.Connection:
-        return psycopg.connect(make_conninfo(staging.dsn(user), dbname=database), autocommit=True)
+        return psycopg.connect(make_conninfo(server.dsn(user), dbname=database), autocommit=True)
 
     @contextmanager
     def made(changes: str = "") -> Iterator[str]:
-        with staging.admin() as admin:
+        with server.admin() as admin:
             admin.execute(f"create database variant template older owner {OWNER}")
             try:
                 with connect("variant") as connection:
                     connection.execute(changes)
-                yield make_conninfo(staging.dsn(), dbname="variant")
+                yield make_conninfo(server.dsn(), dbname="variant")
             finally:
                 admin.execute("drop database variant with (force)")
 
-    with staging.admin() as admin:
+    with server.admin() as admin:
         admin.execute("create role anon; create role authenticated; create role authenticator noinherit")
         admin.execute(f"grant anon, authenticated to {OWNER}, authenticator")
         admin.execute(f"create database older owner {OWNER}")

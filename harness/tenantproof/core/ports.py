@@ -69,7 +69,7 @@ class Manners:
     round_trip: float = 0.0
     """Seconds that it takes to ask the server and hear from it."""
     search_seconds: int = 4
-    """How long the search may wait for a slow line."""
+    """How long the search may take over a slow line."""
     traces: Traces = field(default_factory=Traces)
     after: Callable[[], Aftermath] = field(default=Aftermath, repr=False)
     """Looks, once the run has let go of the database, whether anything stayed."""

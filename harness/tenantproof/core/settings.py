@@ -41,4 +41,4 @@ class TargetSettings:
     """Rows in scope beyond which nothing is written: each run reads and compares all of them."""
     sequences: Sequences = Sequences.AUTO
     search_seconds: int = 4
-    """How long the search for interference may wait for a slow line."""
+    """How long the search for interference may take over a slow line."""
