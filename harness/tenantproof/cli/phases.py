@@ -120,11 +120,13 @@ class Bars(Phases):
         self._live: Live | None = None
 
     def __call__(self, event: Event) -> None:
-        self._state = after(self._state, event, perf_counter())
+        before, self._state = self._state, after(self._state, event, perf_counter())
         if self._state is None:
             self._stop()
         elif self._live is None:
             self._live = self._started()
+        elif before is not None and before.name != self._state.name:
+            self._live.refresh()  # a phase that is over before the next drawing is seen, too
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
