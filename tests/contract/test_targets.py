@@ -1,8 +1,8 @@
 """
 One contract for every way to a database: what the embedded server shows, somebody's database shows as well.
 
-A schema with leaks planted in it stands for staging (workflow_saas, too, with TENANTPROOF_THOROUGH=1); the run reaches
-it directly, and through a real PgBouncer.
+A schema with leaks planted in it stands for staging (some of the leaks of workflow_saas, all with
+TENANTPROOF_THOROUGH=1); the run reaches it directly, and through a real PgBouncer.
 That the same holds over HTTP, in a container and for rows that are only read is in tests/rest/test_planted_leaks.py,
 tests/container and tests/existing/test_planted.py; where a way tells less, docs/staging.md says so under "Differences
 by reach".
@@ -31,9 +31,16 @@ from tenantproof.targets.pooled.program import find_pgbouncer
 
 SAAS = Path(__file__).parents[2] / "scenarios" / "workflow_saas.tenancy.yaml"
 INVOICING = Path(__file__).parents[2] / "scenarios" / "invoicing_guc.tenancy.yaml"
-BATCHES = [(INVOICING, tuple(leak.path for leak in batch)) for batch in batches(planted("invoicing_guc"))]
-if os.environ.get("TENANTPROOF_THOROUGH"):
-    BATCHES += [(SAAS, tuple(leak.path for leak in batch)) for batch in batches(planted("workflow_saas"))]
+TOGETHER = 12
+
+
+def planted_in(scenario: Path) -> list[tuple[Path, tuple[Path, ...]]]:
+    leaks = planted(scenario.name.partition(".")[0])
+    return [(scenario, tuple(leak.path for leak in batch)) for batch in batches(leaks, TOGETHER)]
+
+
+THOROUGH = bool(os.environ.get("TENANTPROOF_THOROUGH"))
+BATCHES = [*planted_in(INVOICING), *planted_in(SAAS)[: None if THOROUGH else 1]]
 OWNER = "postgres"
 """As on Supabase: no superuser."""
 

@@ -56,11 +56,11 @@ def names(finding: Finding, leak: Planted) -> bool:
     )
 
 
-def batches(leaks: list[Planted]) -> Iterator[tuple[Planted, ...]]:
-    """Leaks planted together, each on an object of its own."""
+def batches(leaks: list[Planted], together: int = TOGETHER) -> Iterator[tuple[Planted, ...]]:
+    """Leaks planted together, so many at most, each on an object of its own."""
     waiting = leaks
     while waiting:
-        batch = tuple({leak.object: leak for leak in reversed(waiting)}.values())[-TOGETHER:]
+        batch = tuple({leak.object: leak for leak in reversed(waiting)}.values())[-together:]
         waiting = [leak for leak in waiting if leak not in batch]
         yield batch
 

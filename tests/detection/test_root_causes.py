@@ -39,6 +39,7 @@ def test_a_role_that_bypasses_row_level_security_is_one_finding(tmp_path: Path) 
     )
 
 
+@pytest.mark.thorough
 def test_a_broken_helper_is_one_finding_and_names_the_function(tmp_path: Path) -> None:
     patch = tmp_path / "helper.sql"
     patch.write_text(BROKEN_HELPER)

@@ -110,6 +110,7 @@ def test_a_clean_database_exits_0_after_one_look(small: Path) -> None:
     assert [look.number for look in found.looks] == [4]
 
 
+@pytest.mark.thorough
 def test_patches_are_further_migrations(small: Path, tmp_path: Path) -> None:
     write(small, "04_fixed.sql", SAFE)
     patch = tmp_path / "idea.sql"
@@ -120,6 +121,7 @@ def test_patches_are_further_migrations(small: Path, tmp_path: Path) -> None:
     assert named(found) == {"public.notes": ("idea.sql", 4, Certainty.ADJACENT)}
 
 
+@pytest.mark.thorough
 def test_a_prefix_that_cannot_be_checked_is_told_and_no_error(small: Path) -> None:
     """The first file makes no membership table: nothing can be checked before the second."""
     write(small, "00_first.sql", "create table public.plans (id int primary key);")

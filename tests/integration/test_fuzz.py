@@ -283,6 +283,7 @@ def test_without_draws_every_search_is_another() -> None:
     assert one.notes != two.notes
 
 
+@pytest.mark.thorough
 def test_what_was_found_is_tried_first_the_next_time(tmp_path: Path) -> None:
     """Of a leak that takes a lucky argument: the first attempts miss it, and find it by the folder of examples."""
     scenario, folder = FIXTURES / "definer-trusts-argument" / "leaky.tenancy.yaml", tmp_path / "examples"

@@ -22,6 +22,8 @@ def told(source: str, *others: Code, language: str = "plpgsql", foreign: tuple[s
         ("perform supabase_functions.http_request('x')", True),
         ("perform pg_notify('c', 'x')", True),
         ("NOTIFY changed", True),
+        ("notify pgrst_changed", True),
+        ("notify pgrst; notify changed", True),
         ("perform pgmq.send('q', '{}')", True),
         ("perform dblink_exec('x', 'y')", False),
         ("perform http_get('https://x')", False),
@@ -43,6 +45,8 @@ def test_what_reaches_beyond(source: str, at_commit: bool) -> None:
         "-- dblink_exec('x') once did this",
         "perform httpish()",
         "select nothing_http_get",
+        "notify pgrst, 'reload schema'",  # Supabase's own event triggers, in every project
+        "perform pg_notify( 'pgrst', 'reload schema')",
     ],
 )
 def test_what_does_not(source: str) -> None:

@@ -16,7 +16,8 @@ from tenantproof.core.model import QName
 _HTTP = r"(?<![\w.])((extensions|public|http)\s*\.\s*)?http(_get|_post|_put|_patch|_delete|_head)?\s*\("
 _AT_COMMIT = {
     r"\bnet\s*\.\s*http_\w+\s*\(|\bsupabase_functions\s*\.\s*http_request": "sends HTTP requests by pg_net",
-    r"\bpg_notify\s*\(|\bNOTIFY\s+\w+": "sends notifications",
+    # But for PostgREST, which reads its schema again: Supabase's own event triggers do that in every project.
+    r"\bpg_notify\s*\((?!\s*'pgrst')|\bNOTIFY\s+(?!pgrst\b)\w+": "sends notifications",
     r"\bpgmq\s*\.\s*send|\bcron\s*\.\s*schedule": "queues work for others",
 }
 _AT_ONCE = {
