@@ -15,6 +15,7 @@ from tenantproof.core.report import Report
 from tenantproof.engine.psql import run_script
 
 FIXTURES = sorted(path.parent for path in (Path(__file__).parents[2] / "fixtures" / "interference").glob("*/leaky.sql"))
+SMALL_APP = Path(__file__).parents[1] / "integration" / "small_app" / "app.tenancy.yaml"
 NAMES = [path.name for path in FIXTURES]
 THOROUGH = bool(os.environ.get("TENANTPROOF_THOROUGH"))
 QUICK = ("rename-cascades", "view-counts-everybody")
@@ -101,3 +102,21 @@ def test_a_view_may_let_people_do_what_its_table_does_not(tmp_path: Path) -> Non
     (finding,) = check(scenario, attempts=0, patches=[loose]).findings
     assert finding.object == "public.staff"
     assert set(finding.personas) == {"acme.member", "globex.member", "dual"}
+
+
+def test_when_a_materialized_view_was_refreshed_tells_nothing(tmp_path: Path) -> None:
+    """The other worlds refresh it, so world 1 must: the time stands in its rows."""
+    patch = tmp_path / "usage.sql"
+    patch.write_text(
+        "create materialized view usage as select t.id as team, count(n.id) as notes, now() as refreshed_at"
+        " from teams t left join notes n on n.team_id = t.id group by t.id;"
+        "revoke all on usage from anon, authenticated;"
+        "create function usage_of_mine() returns setof usage language sql stable security definer"
+        " set search_path = public as $$ select * from usage where team in (select my_teams()) $$;"
+    )
+
+    report = check(SMALL_APP, patches=[patch], attempts=150)
+
+    assert report.findings == ()
+    assert report.search is not None
+    assert report.search.pairs > 0

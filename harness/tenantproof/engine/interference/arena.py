@@ -167,7 +167,8 @@ class Arena:
         self._becoming = (*as_persona(scene.plan.identities[self.persona.name]), _TIMEOUTS)
         self._counted: dict[str, int] = {}
         self._hangs = {name: relation_parents(relation) for name, relation in scene.facts.relations.items()}
-        self._world_1 = (_BASE, *self._becoming)
+        # Refreshed here as in the other worlds: when that was done may stand in a row, and must not differ.
+        self._world_1 = (*scene.refresh, _BASE, *self._becoming)
 
     def run(self, programs: Sequence[Program]) -> tuple[list[Suspicion], list[Damage]]:
         """Run the programs in all worlds; returns what was learned and what was damaged, confirmed."""
