@@ -99,8 +99,9 @@ def test_the_same_is_found_and_nothing_stays(
     assert exit_code(report) == 1
     assert report.trouble == ""
     assert not report.interrupted
-    assert {finding.fingerprint for finding in report.findings} == {
-        finding.fingerprint for finding in expected.findings
-    }
-    assert {finding.personas for finding in report.findings} == {finding.personas for finding in expected.findings}
+    stale = {str(one.relation) for one in report.unseeded if "not refreshed" in one.message}
+    assert not stale or writes == "canary"  # which never refreshes: others would read rows of this run
+    wanted = [finding for finding in expected.findings if finding.object not in stale]
+    assert {finding.fingerprint for finding in report.findings} == {finding.fingerprint for finding in wanted}
+    assert {finding.personas for finding in report.findings} == {finding.personas for finding in wanted}
     assert content(handle, table) == before
