@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 
 from tenantproof.channels.stand import Stand
 from tenantproof.core.catalog import Column, ConstraintKind, Relation
@@ -81,6 +82,7 @@ def anchors(relation: Relation, tenancy: Tenancy) -> frozenset[str]:
     return frozenset(first_steps | by_expression | partitioned)
 
 
+@cache
 def _words(expression: str) -> frozenset[str]:
     return frozenset(re.findall(r"\w+", expression))
 
