@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
+from tests.unit.functions import PLAIN
 
 from tenantproof.core.catalog import Catalog, Column, Function, Policy, Relation, RelationKind
 from tenantproof.core.model import QName
@@ -17,22 +19,7 @@ TODAY = f"select (nullif(current_setting('{CLAIMS}', true), '')::jsonb ->> 'sub'
 
 
 def function(name: str, source: str) -> Function:
-    return Function(
-        name=QName(*name.split(".")),
-        identity="",
-        arguments=(),
-        returns="text",
-        returns_set=False,
-        language="sql",
-        kind="f",
-        volatility="s",
-        security_definer=False,
-        leakproof=False,
-        owner="postgres",
-        settings=(),
-        executable_by=frozenset({"public"}),
-        source=source,
-    )
+    return replace(PLAIN, name=QName(*name.split(".")), returns="text", volatility="s", source=source)
 
 
 def catalog(*functions: Function, policy: str = "", default: str = "") -> Catalog:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from tests.unit.functions import PLAIN
 
 from tenantproof.catalog.inference.lexicon import is_pointer, names_key_of, singular, stems, strength, words
 from tenantproof.catalog.inference.principals import USER, Principal
@@ -35,19 +38,13 @@ def relation(name: QName, *columns: str, policies: tuple[Policy, ...] = ()) -> R
 
 
 def function(name: str, source: str, *arguments: str) -> Function:
-    return Function(
+    return replace(
+        PLAIN,
         name=QName("app", name),
-        identity="",
         arguments=tuple(Argument(name=argument, type="uuid") for argument in arguments),
         returns="uuid",
-        returns_set=False,
-        language="sql",
-        kind="f",
         volatility="s",
         security_definer=True,
-        leakproof=False,
-        owner="postgres",
-        settings=(),
         executable_by=frozenset(),
         source=source,
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from tests.unit.functions import PLAIN
 
 from tenantproof.core.catalog import Catalog, Function
 from tenantproof.core.model import QName
@@ -10,22 +13,7 @@ from tenantproof.engine.interference.outward import reason_not_to_call
 
 
 def function(name: str, source: str = "", *, language: str = "plpgsql", kind: str = "f") -> Function:
-    return Function(
-        name=QName("public", name),
-        identity="",
-        arguments=(),
-        returns="void",
-        returns_set=False,
-        language=language,
-        kind=kind,
-        volatility="v",
-        security_definer=False,
-        leakproof=False,
-        owner="postgres",
-        settings=(),
-        executable_by=frozenset({"public"}),
-        source=source,
-    )
+    return replace(PLAIN, name=QName("public", name), language=language, kind=kind, source=source)
 
 
 def reason(asked: Function, *others: Function) -> str | None:

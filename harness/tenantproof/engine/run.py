@@ -243,32 +243,21 @@ def fuzz(
         plan = yield from _prepared(observer, handle, scenario, seed, signer, clock)
         wire = stack.enter_context(observer.wire())
         yield PhaseStarted("searching for interference")
-        searched = None
         started = perf_counter()
-
-        def gone() -> float:
-            return perf_counter() - started
-
         locate = locator(handle.sources)
-        going = search(
+        searched = yield from _searched(
+            search(
+                wire,
+                plan,
+                budget,
+                locate,
+                enough=_ended(lambda: enough(perf_counter() - started), wire),
+                rounds=_UNTIL_TIME_IS_UP,
+                conninfo=observer.neighbours,
+                lives=0 if _is_slow(handle) else LIVES,
+            ),
             wire,
-            plan,
-            budget,
-            locate,
-            enough=lambda: enough(gone()) or wire.lost,
-            rounds=_UNTIL_TIME_IS_UP,
-            conninfo=observer.neighbours,
-            lives=0 if _is_slow(handle) else LIVES,
         )
-        try:
-            for state in going:
-                if isinstance(state, Searched):
-                    searched = state
-                else:
-                    yield Searching(state.search, gone())
-        except Exception:  # Hypothesis wraps what happens to a program in errors of its own
-            if not wire.lost:
-                raise
         clock.lap("search")
         found = searched.findings if searched is not None else ()
         findings = _with_their_scripts(_accepted(found, scenario, started_at), handle)

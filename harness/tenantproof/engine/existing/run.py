@@ -47,7 +47,7 @@ from tenantproof.engine.matrix import NOT_REACHED, WRITES, Judged
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.run import LOST, Clock, as_cell, in_words, unanswerable
 from tenantproof.engine.scripts import as_persona
-from tenantproof.engine.steady import steady
+from tenantproof.engine.steady import setting, steady
 from tenantproof.engine.wire import WITHIN, Wire
 from tenantproof.identity.legacy import legacy_claims
 from tenantproof.identity.personas import personas as personas_of
@@ -86,8 +86,8 @@ def check_existing(
     with read_only(handle.conninfo, bounds) as (connection, anybody):
         yield PhaseStarted("reading the catalog; in this database nothing is written")
         catalog, tenancy = _known(connection, scenario)
-        for name, value in steady(catalog).items():
-            connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, value))
+        for statement in setting(steady(catalog)):
+            connection.execute(statement.encode())
         clock.lap("catalog")
         yield PhaseStarted("choosing tenants and users who are there")
         accounts = Accounts(connection, catalog, scenario)

@@ -44,10 +44,10 @@ class Searched:
 
 @dataclass(frozen=True, slots=True)
 class SoFar:
-    """How a search goes: its numbers, and how much of this round is done, from 0 to 1."""
+    """How a search goes: its numbers, and how much is done, from 0 to 1; None where rounds go by the clock."""
 
     search: Search
-    share: float
+    share: float | None
 
 
 def leaking(cells: Iterable[Judged]) -> frozenset[tuple[QName, str]]:
@@ -112,9 +112,11 @@ def _rounds(
         if lives:
             led = lives if rounds == 1 else min(lives, _FIRST_LIVES << number)
             _live(hunt, lived, locate, number, led, conninfo)
-        yield SoFar(progress(hunt.tally), 0.0)  # lives may have taken long, and a batch may too: nobody should wonder
+        # Lives may have taken long, and a batch may too: nobody should wonder.
+        yield SoFar(progress(hunt.tally), 0.0 if rounds == 1 else None)
         tried = hunt.tally.attempts
-        yield from (SoFar(progress(tally), hunt.share) for tally in hunt.sweep(enough))
+        for tally in hunt.sweep(enough):
+            yield SoFar(progress(tally), hunt.share if rounds == 1 else None)
         if enough() or hunt.tally.attempts == tried:
             break
 
