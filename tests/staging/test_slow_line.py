@@ -37,3 +37,12 @@ def test_a_slow_line_makes_the_search_shorter_and_the_report_says_so(
         r"a round trip takes \d+ ms: \d+ of about 2,000 attempts were made, and no membership changed \(search_seconds"
     )
     assert re.search(said, done.stdout), done.stdout
+
+
+def test_a_search_that_had_time_says_that_no_membership_changed(staging: Cluster, tenantproof: Run) -> None:
+    with delayed(("127.0.0.1", staging.port), 0.004) as port:
+        done = tenantproof(
+            *("check", SCENARIO, "-t", "env:S", "--writes", "rollback", "--attempts", 1), S=staging.dsn(port=port)
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"a round trip takes \d+ ms: no membership was changed", done.stdout), done.stdout

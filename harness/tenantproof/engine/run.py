@@ -127,7 +127,8 @@ def check(
                 ),
                 wire,
             )
-            slow = tuple(_shortened(handle, budget, searched)) if tired() and not ended() else ()
+            told = tuple(_shortened(handle, budget, searched)) if tired() else ()
+            slow = () if ended() else told or tuple(_without_lives(handle))
             clock.lap("search")
         cut = tuple(_cut_short(budget, searched)) if ended() else ()
         standing = Standing(
