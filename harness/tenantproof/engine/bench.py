@@ -12,6 +12,7 @@ from tenantproof.core.errors import TargetError
 from tenantproof.core.model import Command, QName
 from tenantproof.core.ports import Identity
 from tenantproof.core.world import Key
+from tenantproof.engine.lanes import Heard, Steps, alone
 from tenantproof.engine.scripts import Watch, as_persona, as_the_observer, as_the_persona
 from tenantproof.engine.wire import Script, Wire
 
@@ -30,31 +31,31 @@ class Ground:
         return {name: self.watches[name] for name in attempt.watch if name in self.watches}
 
 
-class Bench:
-    """One persona on one wire.  The session is the persona whenever an attempt starts, as PostgREST makes it."""
+class Acts:
+    """What one persona does, as steps over a wire whose session is the persona whenever a script starts."""
 
-    def __init__(self, wire: Wire, identity: Identity, ground: Ground) -> None:
-        self._wire, self._identity, self._ground = wire, identity, ground
-        self._becoming = as_persona(identity)
+    def __init__(self, identity: Identity, ground: Ground) -> None:
+        self._identity, self._ground = identity, ground
+        self.becoming = as_persona(identity)
+        self.read_seconds = 0.0
         self._became = False
-        wire.restart(self._becoming)
 
-    def read(self, attempts: Sequence[Attempt]) -> list[Outcome]:
+    def reads(self, attempts: Sequence[Attempt]) -> Steps[list[Outcome]]:
         """Run attempts that change nothing."""
-        answers = self._run([(attempt.sql,) for attempt in attempts])
-        return [Outcome(attempt=a, observation=said[-1]) for a, said in zip(attempts, answers, strict=True)]
+        heard = yield from self._run([(attempt.sql,) for attempt in attempts])
+        self.read_seconds += heard.seconds
+        return [Outcome(attempt=a, observation=said[-1]) for a, said in zip(attempts, heard.answers, strict=True)]
 
-    def _run(self, scripts: Sequence[Script]) -> list[tuple[Observation, ...]]:
-        """Their answers.  Raises TargetError where nobody can become the persona, which is waited for only now."""
+    def _run(self, scripts: Sequence[Script]) -> Steps[Heard]:
+        """Raises TargetError where nobody can become the persona."""
         try:
-            answers = self._wire.run(scripts)
-            self._wire.settle()
+            heard = yield scripts
         except psycopg.Error as error:
-            if self._became or self._wire.lost:
+            if self._became:
                 raise
             raise TargetError(self._why(error)) from error
         self._became = True
-        return answers
+        return heard
 
     def _why(self, error: psycopg.Error) -> str:
         identity = self._identity
@@ -65,20 +66,22 @@ class Bench:
             + (f" and calls {identity.pre_request}()" if identity.pre_request else "")
         )
 
-    def write(self, attempts: Sequence[Attempt], promising: Sequence[bool]) -> list[Outcome]:
+    def writes(self, attempts: Sequence[Attempt], promising: Sequence[bool]) -> Steps[list[Outcome]]:
         """Run attempts that may change rows; those that were not refused say what changed.
 
         After *promising* ones, which will be accepted or refused, the observer looks at once: a refusal skips the
         look.  The others mostly touch nothing, so they are tried first, and only those that did are looked at.
         """
-        acted = iter(self._act([attempt for attempt, at_once in zip(attempts, promising, strict=True) if not at_once]))
+        tried = [attempt for attempt, at_once in zip(attempts, promising, strict=True) if not at_once]
+        acted = iter((yield from self._act(tried)))
         first = [None if at_once else next(acted) for at_once in promising]
         looked_at = [
             i
             for i, observation in enumerate(first)
             if observation is None or self._may_have_changed(attempts[i], observation)
         ]
-        outcomes = dict(zip(looked_at, self._act_and_look([attempts[i] for i in looked_at]), strict=True))
+        looked = yield from self._act_and_look([attempts[i] for i in looked_at])
+        outcomes = dict(zip(looked_at, looked, strict=True))
         return [
             outcomes.get(i) or Outcome(attempt=attempt, observation=observation or Observation())
             for i, (attempt, observation) in enumerate(zip(attempts, first, strict=True))
@@ -87,36 +90,33 @@ class Bench:
     def _may_have_changed(self, attempt: Attempt, observation: Observation) -> bool:
         return not observation.refused and (observation.count > 0 or attempt.relation in self._ground.triggered)
 
-    def _act(self, attempts: Sequence[Attempt]) -> list[Observation]:
-        scripts = [as_the_persona(attempt, self._becoming, {}) for attempt in attempts]
-        return [
-            script.acted(said)
-            for script, said in zip(scripts, self._run([script.statements for script in scripts]), strict=True)
-        ]
+    def _act(self, attempts: Sequence[Attempt]) -> Steps[list[Observation]]:
+        scripts = [as_the_persona(attempt, self.becoming, {}) for attempt in attempts]
+        heard = yield from self._run([script.statements for script in scripts])
+        return [script.acted(said) for script, said in zip(scripts, heard.answers, strict=True)]
 
-    def control(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    def controls(self, outcomes: Sequence[Outcome]) -> Steps[list[Outcome]]:
         """The same outcomes with what the observer gets for the same statement."""
         scripts = [as_the_observer(outcome.attempt, {}) for outcome in outcomes]
-        answers = self._run([script.statements for script in scripts])
+        heard = yield from self._run([script.statements for script in scripts])
         return [
             replace(outcome, control=script.acted(said))
-            for outcome, script, said in zip(outcomes, scripts, answers, strict=True)
+            for outcome, script, said in zip(outcomes, scripts, heard.answers, strict=True)
         ]
 
-    def _act_and_look(self, attempts: Sequence[Attempt]) -> list[Outcome]:
+    def _act_and_look(self, attempts: Sequence[Attempt]) -> Steps[list[Outcome]]:
         watched = [self._ground.watched_by(attempt) for attempt in attempts]
         scripts = [
-            as_the_persona(attempt, self._becoming, watches) for attempt, watches in zip(attempts, watched, strict=True)
+            as_the_persona(attempt, self.becoming, watches) for attempt, watches in zip(attempts, watched, strict=True)
         ]
+        heard = yield from self._run([script.statements for script in scripts])
         return [
             Outcome(
                 attempt=attempt,
                 observation=script.acted(said),
                 changes=self._compare(attempt, watches, script.seen(said)),
             )
-            for attempt, watches, script, said in zip(
-                attempts, watched, scripts, self._run([script.statements for script in scripts]), strict=True
-            )
+            for attempt, watches, script, said in zip(attempts, watched, scripts, heard.answers, strict=True)
         ]
 
     def _compare(
@@ -127,6 +127,23 @@ class Bench:
             before = on_stage(name, self._ground.before[name], attempt)
             found.extend(watch.changes(name, before, observation, self._ground.seeded.get(name, frozenset())))
         return with_new_keys(found) if attempt.command is Command.UPDATE else tuple(found)
+
+
+class Bench:
+    """One persona alone on one wire.  The session is the persona whenever an attempt starts, as PostgREST makes it."""
+
+    def __init__(self, wire: Wire, identity: Identity, ground: Ground) -> None:
+        self._wire = wire
+        self._acts = Acts(identity, ground)
+        wire.restart(self._acts.becoming)
+
+    def read(self, attempts: Sequence[Attempt]) -> list[Outcome]:
+        """Run attempts that change nothing.  Raises TargetError where nobody can become the persona."""
+        return alone(self._wire, self._acts.reads(attempts))
+
+    def control(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """The same outcomes with what the observer gets for the same statement.  Raises as `read` does."""
+        return alone(self._wire, self._acts.controls(outcomes))
 
 
 def with_new_keys(changes: Sequence[Change]) -> tuple[Change, ...]:

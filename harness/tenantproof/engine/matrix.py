@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from time import perf_counter
 
 import psycopg
 
@@ -17,8 +16,9 @@ from tenantproof.core.events import Sweeping
 from tenantproof.core.finding import Verdict
 from tenantproof.core.model import Command, Persona, QName
 from tenantproof.core.world import Row
-from tenantproof.engine.bench import Bench, Ground
+from tenantproof.engine.bench import Acts, Ground
 from tenantproof.engine.intended import Intended
+from tenantproof.engine.lanes import Course, Steps, in_lanes
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.wire import Wire
 from tenantproof.oracle.entitlement import Stance
@@ -89,32 +89,49 @@ def sweeping(
     """All cells of these personas.  What the database refuses is an answer, never an exception.
 
     Says after each persona how far it has come.  *stop* is asked before each persona: from then on cells are untested,
-    as they are once the server is gone.
+    as they are once the server is gone; personas who had begun are finished.
     """
     rows = {name: _in_order(snapshot) for name, snapshot in ground.before.items()}
-    intended = Intended(wire, ground)
-    cells: list[Judged] = []
-    reads, seconds = 0, 0.0
-    for persona in personas:
-        if stop() or wire.lost:
-            cells.extend(_not_reached(plan, persona, rows))
-            continue
-        try:
-            bench = Bench(wire, plan.identities[persona.name], ground)
-            stands = [plan.before(persona, relation, rows.get(relation.name, ())) for relation in plan.relations]
-            attempts = [next(_attempts(stand, Command.SELECT)) for stand in stands]
-            start = perf_counter()
-            outcomes = bench.read(attempts)
-            seconds += perf_counter() - start
-            reads += len(outcomes)
-            read = _with_control(plan, list(_judge_reads(plan, stands, outcomes)))
-            cells += [*read, *_judge_writes(bench, plan, _write_stands(plan, stands, rows), intended)]
-        except psycopg.OperationalError:
-            if not wire.lost:
-                raise
-            cells.extend(_not_reached(plan, persona, rows))
-        yield Sweeping(len(cells), len(personas) * _cells_of_each(plan))
-    return MatrixRun(tuple(cells), reads, seconds)
+    intended = Intended(ground)
+    swept: list[_Swept] = []
+
+    def courses() -> Iterator[Course[_Swept]]:
+        for persona in personas:
+            if stop() or wire.lost:
+                return
+            acts = Acts(plan.identities[persona.name], ground)
+            yield Course(acts.becoming, _cells_of(acts, plan, persona, rows, intended))
+
+    try:
+        for one in in_lanes(wire, courses()):
+            swept.append(one)
+            yield Sweeping(sum(len(done.cells) for done in swept), len(personas) * _cells_of_each(plan))
+    except psycopg.OperationalError:
+        if not wire.lost:
+            raise
+    cells = [cell for one in swept for cell in one.cells]
+    for persona in personas[len(swept) :]:
+        cells.extend(_not_reached(plan, persona, rows))
+    return MatrixRun(tuple(cells), sum(one.reads for one in swept), sum(one.read_seconds for one in swept))
+
+
+@dataclass(frozen=True, slots=True)
+class _Swept:
+    """All cells of one persona, and how fast the reads among them went."""
+
+    cells: tuple[Judged, ...]
+    reads: int
+    read_seconds: float
+
+
+def _cells_of(
+    acts: Acts, plan: Plan, persona: Persona, rows: Mapping[QName, tuple[Row, ...]], intended: Intended
+) -> Steps[_Swept]:
+    stands = [plan.before(persona, relation, rows.get(relation.name, ())) for relation in plan.relations]
+    outcomes = yield from acts.reads([next(_attempts(stand, Command.SELECT)) for stand in stands])
+    read = _with_control(plan, list(_judge_reads(plan, stands, outcomes)))
+    written = yield from _judged_writes(acts, plan, list(_write_stands(plan, stands, rows)), intended)
+    return _Swept((*read, *written), len(outcomes), acts.read_seconds)
 
 
 def _cells_of_each(plan: Plan) -> int:
@@ -240,12 +257,11 @@ def _write_stands(
             yield from ((stand.relation, stand, command) for command in possible)
 
 
-def _judge_writes(
-    bench: Bench, plan: Plan, stands: Iterator[tuple[Relation, Stand, Command]], intended: Intended
-) -> Iterator[Judged]:
-    cells = list(stands)
+def _judged_writes(
+    acts: Acts, plan: Plan, cells: Sequence[tuple[Relation, Stand, Command]], intended: Intended
+) -> Steps[list[Judged]]:
     planned = [tuple(_attempts(stand, command)) for _, stand, command in cells]
-    flat = bench.write(
+    flat = yield from acts.writes(
         [attempt for attempts in planned for attempt in attempts],
         [
             _promising(stand, attempt)
@@ -253,11 +269,18 @@ def _judge_writes(
             for attempt in attempts
         ],
     )
-    grouped = _settle(bench, cells, _regroup(flat, planned))
-    learn(plan, cells, grouped, intended)
-    for (relation, stand, command), outcomes in zip(cells, grouped, strict=True):
-        judgement = judgement_of_write(plan, relation, stand, command, outcomes, intended.rows)
-        yield Judged(relation, stand, command, judgement, outcomes)
+    grouped = yield from _settled(acts, cells, _regroup(flat, planned))
+    yield from learn(plan, cells, grouped, intended)
+    return [
+        Judged(
+            relation,
+            stand,
+            command,
+            judgement_of_write(plan, relation, stand, command, outcomes, intended.rows),
+            outcomes,
+        )
+        for (relation, stand, command), outcomes in zip(cells, grouped, strict=True)
+    ]
 
 
 def judgement_of_write(
@@ -306,9 +329,9 @@ def _regroup(flat: Sequence[Outcome], shape: Sequence[Sequence[Attempt]]) -> lis
     return [tuple(next(remaining) for _ in part) for part in shape]
 
 
-def _settle(
-    bench: Bench, cells: Sequence[tuple[Relation, Stand, Command]], grouped: Sequence[tuple[Outcome, ...]]
-) -> list[tuple[Outcome, ...]]:
+def _settled(
+    acts: Acts, cells: Sequence[tuple[Relation, Stand, Command]], grouped: Sequence[tuple[Outcome, ...]]
+) -> Steps[list[tuple[Outcome, ...]]]:
     """Second round: where a constraint or trigger spoke for many rows at once, each kind of row speaks alone instead;
     what was refused in an unclear way gets the observer's answer to the same statement."""
     result: list[list[Outcome]] = [[] for _ in grouped]
@@ -322,9 +345,10 @@ def _settle(
                 again.extend((i, attempt) for attempt in alone)
             else:
                 unclear.append((i, outcome))
-    second = bench.write([attempt for _, attempt in again], [True] * len(again))
+    second = yield from acts.writes([attempt for _, attempt in again], [True] * len(again))
     unclear.extend((i, outcome) for (i, _), outcome in zip(again, second, strict=True))
-    for (i, _), controlled in zip(unclear, bench.control([outcome for _, outcome in unclear]), strict=True):
+    controls = yield from acts.controls([outcome for _, outcome in unclear])
+    for (i, _), controlled in zip(unclear, controls, strict=True):
         result[i].append(controlled)
     return [tuple(group) for group in result]
 
@@ -345,14 +369,14 @@ def learn(
     cells: Sequence[tuple[Relation, Stand, Command]],
     grouped: Sequence[tuple[Outcome, ...]],
     intended: Intended,
-) -> None:
+) -> Steps[None]:
     """Ask the observer about refused INSERTs whose meaning depends on whether the row was valid."""
     asked: list[Attempt] = []
     for (_, stand, command), outcomes in zip(cells, grouped, strict=True):
         if command is Command.INSERT:
             question = _question(plan, stand, command)
             asked.extend(outcome.attempt for outcome in outcomes if _depends_on_validity(plan, question, outcome))
-    intended.learn(asked)
+    yield from intended.learn(asked)
 
 
 def _depends_on_validity(plan: Plan, question: Question, outcome: Outcome) -> bool:

@@ -8,6 +8,7 @@ a pipeline, while here an error is one answer among many.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from select import select
@@ -64,6 +65,14 @@ class _Piece:
         return set_up + (sum(map(len, self.scripts)) + 2 * len(self.scripts) + 1 if self.scripts else 0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Errand:
+    """A part that was sent, and how many round trips had been waited for by then."""
+
+    pieces: Sequence[_Piece]
+    round_trips: int
+
+
 def _pieces(number: int, part: Part) -> Iterator[_Piece]:
     set_up = (*part.set_up, "SAVEPOINT attempt") if part.set_up else ()
     for start in range(0, max(1, len(part.scripts)) if set_up else len(part.scripts), _CHUNK):
@@ -94,6 +103,7 @@ class Wire:
         self._bracket = bracket
         self._notices: list[str] = []
         self._unread: list[int] = []
+        self._sent: deque[_Errand] = deque()
         self._pg.notice_handler = self._notice
         self.counter = Counter()
 
@@ -126,6 +136,10 @@ class Wire:
         """
         self._set_up((*statements, "SAVEPOINT attempt"))
 
+    def anew(self, statements: Script) -> Script:
+        """What sets a part up that undoes everything and begins with these statements."""
+        return (*self._bracket.undo, *self._bracket.begin, *statements)
+
     def restart(self, statements: Script) -> None:
         """Undo everything and begin anew with these set-up statements."""
         self._set_up(self._bracket.undo)
@@ -151,6 +165,7 @@ class Wire:
         All of it is sent ahead, so over a slow line the parts share their waiting.  Returns what `run` does, for each
         part; raises psycopg.Error where set-up fails, as `prepare` does.
         """
+        assert not self._sent, "what was sent is to be heard first"
         pieces = [piece for number, part in enumerate(parts) for piece in _pieces(number, part)]
         answers: list[list[tuple[Observation, ...]]] = [[] for _ in parts]
         for piece in pieces[:_AHEAD]:
@@ -164,6 +179,31 @@ class Wire:
             if at + _AHEAD < len(pieces):
                 self._send_piece(pieces[at + _AHEAD])
         self.counter.round_trips += -(-len(pieces) // _AHEAD)
+        return answers
+
+    def send(self, part: Part) -> None:
+        """Send a part without waiting for its answers, which `hear` brings.  Nothing else may run until then."""
+        self.settle()
+        pieces = tuple(_pieces(0, part))
+        for piece in pieces:
+            self._send_piece(piece)
+        self._sent.append(_Errand(pieces=pieces, round_trips=self.counter.round_trips))
+
+    def hear(self) -> list[tuple[Observation, ...]]:
+        """What the first part that was sent, and not heard of yet, came to: as `run` says it.
+
+        Raises psycopg.Error where its set-up failed; what was sent after it is not heard of then.
+        """
+        errand = self._sent.popleft()
+        later = [piece for other in self._sent for piece in other.pieces]
+        answers: list[tuple[Observation, ...]] = []
+        # Whoever was waited for after this was sent has waited for a part of its way as well.
+        self.counter.round_trips += errand.round_trips == self.counter.round_trips
+        for at, piece in enumerate(errand.pieces):
+            if piece.set_up and (failure := self._receive_set_up(len(piece.set_up))) is not None:
+                self._sent.clear()
+                self._unless(failure, [*errand.pieces[at:], *later], answered=len(piece.set_up) + 1)
+            answers.extend(self._receive_all(piece.scripts))
         return answers
 
     def _unless(self, failure: pq.abc.PGresult | None, sent: Sequence[_Piece], *, answered: int = 0) -> None:
@@ -216,6 +256,7 @@ class Wire:
         return tuple(observations)
 
     def _set_up(self, statements: Script) -> None:
+        assert not self._sent, "what was sent is to be heard first"
         self._send_set_up(statements)
         self._unread.append(len(statements))
         if len(self._unread) > _CHUNK:

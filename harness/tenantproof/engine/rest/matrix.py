@@ -15,6 +15,7 @@ from tenantproof.core.finding import Verdict
 from tenantproof.core.model import Command, Persona
 from tenantproof.engine.bench import Bench, Ground
 from tenantproof.engine.intended import Intended
+from tenantproof.engine.lanes import alone
 from tenantproof.engine.matrix import Judged, judgement_of_read, judgement_of_write, learn
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.rest.bench import RestBench
@@ -46,7 +47,7 @@ class Swept:
 
 def sweep_by_http(wire: Wire, plan: Plan, ground: Ground, cells: Sequence[Judged], bench_of: BenchOf) -> Swept:
     """Ask every cell of *cells* (those of the exposed schemas) once more."""
-    intended = Intended(wire, ground)
+    intended = Intended(ground)
     pairs: list[Pair] = []
     unsaid: list[tuple[Judged, str]] = []
     for persona in plan.manifest.personas:
@@ -117,12 +118,13 @@ def _judged(
 ) -> Iterator[Pair]:
     settled = [(cell, _controlled(wire, plan, ground, persona, outcomes)) for cell, outcomes in asked]
     writes = [(cell, outcomes) for cell, outcomes in settled if cell.command is not Command.SELECT]
-    learn(
+    learning = learn(
         plan,
         [(cell.object, cell.stand, cell.command) for cell, _ in writes],
         [tuple(said for _, said in outcomes) for _, outcomes in writes],
         intended,
     )
+    alone(wire, learning)
     for cell, outcomes in settled:
         said = tuple(http for _, http in outcomes)
         if cell.command is Command.SELECT:
