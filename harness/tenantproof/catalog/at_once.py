@@ -32,7 +32,7 @@ def at_once(connection: Connection) -> Iterator[None]:
     """
     with _in_a_transaction(connection), _unprepared(connection):
         try:
-            with connection.pipeline():
+            with _pipeline(connection):
                 connection.execute(_SAVEPOINT)
                 yield
                 connection.execute(_RELEASE)
@@ -65,7 +65,7 @@ def until_refused(
     """
     begun, sent = [], []
     try:
-        with _unprepared(connection), connection.pipeline():
+        with _unprepared(connection), _pipeline(connection):
             for statement in first:
                 begun.append(connection.execute(statement))
             for statement in statements:
@@ -78,6 +78,22 @@ def until_refused(
         _take_back(connection)
         return sum(map(_was_accepted, sent)), error
     return len(statements), None
+
+
+@contextmanager
+def _pipeline(connection: Connection) -> Iterator[None]:
+    """A pipeline that raises the first refusal, without a warning of what was skipped because of it."""
+    refused: psycopg.Error | None = None
+    try:
+        with connection.pipeline():
+            try:
+                yield
+            except psycopg.Error as error:
+                refused = error
+    except psycopg.Error as error:
+        refused = refused or error
+    if refused is not None:
+        raise refused
 
 
 def _was_accepted(cursor: psycopg.Cursor[Any]) -> bool:
