@@ -16,6 +16,7 @@ import psycopg
 from psycopg.rows import namedtuple_row
 
 from tenantproof.catalog import decoding
+from tenantproof.catalog.at_once import taken_back
 from tenantproof.catalog.queries import query
 from tenantproof.core.catalog import Catalog, Relation
 from tenantproof.core.model import QName
@@ -50,12 +51,11 @@ def introspect(connection: psycopg.Connection[Any], *, extension_schemas: Collec
 
 
 def _ask(connection: psycopg.Connection[Any], kept: Sequence[str]) -> Mapping[str, list[Record]]:
-    with connection.transaction(force_rollback=True):
-        with connection.pipeline():
-            connection.execute("SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)")
-            cursors = {name: _send(connection, name, None) for name in (*PARTS, *WHOLES)}
-            cursors["relations"] = _send(connection, "relations", {"kept": list(kept)})
-        return {name: cursor.fetchall() for name, cursor in cursors.items()}
+    with taken_back(connection):
+        connection.execute("SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)")
+        cursors = {name: _send(connection, name, None) for name in (*PARTS, *WHOLES)}
+        cursors["relations"] = _send(connection, "relations", {"kept": list(kept)})
+    return {name: cursor.fetchall() for name, cursor in cursors.items()}
 
 
 def _send(

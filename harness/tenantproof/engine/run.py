@@ -402,7 +402,7 @@ def _seed(
     world = read_world(connection, catalog=catalog, scenario=scenario, tenancy=tenancy, manifest=manifest)
     connection.commit()
     identities = _identities(catalog, scenario, manifest, signer)
-    if not _may_be_anybody(connection):
+    if any(identity.login for identity in identities.values()) and not _may_be_anybody(connection):
         identities = {name: replace(identity, login=None) for name, identity in identities.items()}
     return Plan(
         catalog=catalog,

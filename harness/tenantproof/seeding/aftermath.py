@@ -9,10 +9,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tenantproof.catalog.at_once import ask
 from tenantproof.core.catalog import Catalog
 from tenantproof.core.world import Unseeded
 from tenantproof.seeding.cast import Cast
-from tenantproof.seeding.existing import ask
 from tenantproof.seeding.paths import locate, table_name
 from tenantproof.seeding.plan import Plan, TablePlan
 from tenantproof.seeding.store import Store
@@ -28,8 +28,7 @@ def strayed(
     """
     tables = [table for table in plan.tables if table.tenancy.tenant is not None and table.tenancy.tenant.sql]
     try:
-        with connection.transaction():
-            answers = ask(connection, [_query(table, catalog) for table in tables]) if tables else []
+        answers = ask(connection, [_query(table, catalog) for table in tables]) if tables else []
     except psycopg.Error:
         # An expression that fails on a row fails again when the world is read, which says so.
         return []

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tenantproof.catalog.at_once import ask
 from tenantproof.core.catalog import Catalog
 from tenantproof.core.errors import UsageError
 from tenantproof.core.model import Locator, QName, Tenancy
@@ -30,8 +31,7 @@ def read_existing(connection: psycopg.Connection[Any], plan: Plan, catalog: Cata
     """
     queries = [_query(table, catalog) for table in plan.tables]
     try:
-        with connection.transaction():
-            answers = ask(connection, queries)
+        answers = ask(connection, queries)
     except psycopg.Error:
         _blame(connection, plan, queries)
         raise
@@ -49,8 +49,7 @@ def _blame(connection: psycopg.Connection[Any], plan: Plan, queries: Sequence[sq
     """Raise UsageError for the first table whose tenancy cannot be evaluated."""
     for table, query in zip(plan.tables, queries, strict=True):
         try:
-            with connection.transaction():
-                connection.execute(query)
+            ask(connection, [query])
         except psycopg.Error as error:
             raise invalid_tenancy(table.name, table.tenancy, error) from None
 
@@ -65,25 +64,20 @@ def invalid_tenancy(name: QName, tenancy: Tenancy, error: psycopg.Error) -> Usag
 
 def read_keys(connection: psycopg.Connection[Any], plan: Plan) -> Mapping[QName, frozenset[Key]]:
     """The keys of all rows of the plan's tables, in one pipeline."""
-    queries = [
-        sql.SQL("SELECT {} FROM {}").format(key_expression(table.relation), table_name(table.name))
-        for table in plan.tables
-    ]
-    answers = ask(connection, queries)
+    answers = ask(connection, [_keys(table) for table in plan.tables])
     return {
         table.name: frozenset(tuple(key) for (key,) in found) for table, found in zip(plan.tables, answers, strict=True)
     }
 
 
-def ask(connection: psycopg.Connection[Any], queries: Sequence[sql.Composed]) -> list[list[tuple[Any, ...]]]:
-    """The answers to several queries, sent at once."""
-    cursors = []
-    with connection.pipeline():
-        for query in queries:
-            cursor = connection.cursor()
-            cursor.execute(query)
-            cursors.append(cursor)
-        return [cursor.fetchall() for cursor in cursors]
+def ask_for_tenants(connection: psycopg.Connection[Any], plan: Plan) -> psycopg.Cursor[tuple[Any, ...]] | None:
+    """Ask for the keys of the tenants, where there is a table of them."""
+    table = plan.table(plan.tenants) if plan.tenants else None
+    return connection.execute(_keys(table)) if table is not None else None
+
+
+def _keys(table: TablePlan) -> sql.Composed:
+    return sql.SQL("SELECT {} FROM {}").format(key_expression(table.relation), table_name(table.name))
 
 
 def _query(table: TablePlan, catalog: Catalog) -> sql.Composed:

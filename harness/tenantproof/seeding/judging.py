@@ -65,18 +65,18 @@ class Judge:
             return [Verdict(holds=()) for _ in trials]
         questions = [self._question(trial, conditions, names) for trial in trials]
         nothing = Verdict(holds=(False,) * len(conditions))
-        with psycopg.RawCursor(self._connection) as cursor:
+        with self._connection.pipeline():
             if not self._ready:
-                cursor.execute(statement("judge_rows"))
+                self._connection.execute(statement("judge_rows"))
                 self._ready = True
-            cursor.execute(
+            cursor = psycopg.RawCursor(self._connection).execute(
                 "SELECT holds, became FROM pg_temp.tenantproof_judge($1::jsonb) ORDER BY number",
                 (json.dumps(questions),),
             )
-            return [
-                nothing if holds is None else Verdict(holds=tuple(holds), values=found or {})
-                for holds, found in cursor.fetchall()
-            ]
+        return [
+            nothing if holds is None else Verdict(holds=tuple(holds), values=found or {})
+            for holds, found in cursor.fetchall()
+        ]
 
     def _question(self, trial: Trial, conditions: Sequence[str], names: frozenset[str]) -> str:
         """A SELECT of the conditions over the row, each change a SELECT around those before it."""

@@ -15,23 +15,23 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tenantproof.catalog.at_once import ask, at_once, until_refused
 from tenantproof.core.catalog import Catalog, Column, RelationKind
 from tenantproof.core.model import QName
 from tenantproof.core.world import Unseeded
 from tenantproof.seeding.answers import Answer, refusal
 from tenantproof.seeding.cast import Cast
+from tenantproof.seeding.inlining import Body
 from tenantproof.seeding.paths import fragment, insertion, table_name
 from tenantproof.seeding.plan import Plan, TablePlan
 from tenantproof.seeding.repair import Repairs
 from tenantproof.seeding.rows import Builder, is_serial
 from tenantproof.seeding.solving import Solver
 from tenantproof.seeding.store import SeedRow, Store
-from tenantproof.seeding.trials import Court, can_be_tried, try_rows
+from tenantproof.seeding.trials import TRIGGERS_OFF, TRIGGERS_ON, Court, can_be_tried, try_rows
 from tenantproof.seeding.variety import like, variants
 
 _STALE = "not refreshed, since others would have to wait for it: rows of this run are not in it"
-
-_SAVEPOINT, _RELEASE = sql.SQL("SAVEPOINT whole"), sql.SQL("RELEASE SAVEPOINT whole")
 
 Solvers = Callable[[TablePlan], Solver]
 """Makes the solver of a table whose rows were refused."""
@@ -47,14 +47,18 @@ def load(plan: Plan, store: Store, builders: Mapping[QName, Builder], solvers: S
     refused: list[Unseeded] = []
     dropped: dict[QName, list[SeedRow]] = defaultdict(list)
     numbered: list[TablePlan] = []
-    connection.execute("SET LOCAL session_replication_role = replica")
-    for table in plan.tables:
-        orphans = [row for row in store.of(table.name) if not row.existing and _needs_dropped(table, row, dropped)]
+    went_in: dict[QName, bool] = {}
+    for number, table in enumerate(plan.tables):
+        orphans = _orphans(table, store, dropped)
         for row in orphans:
             store.rows[table.name].remove(row)
         dropped[table.name] = list(orphans)
         fresh = [row for row in store.of(table.name) if not row.existing]
-        if fresh and not _load_solved(connection, table, fresh, store, plan, builders[table.name], solvers):
+        if fresh and table.name not in went_in:
+            went_in |= _insert_ahead(connection, plan.tables[number:], store, dropped, court.bodies)
+        if fresh and not (
+            went_in[table.name] or _load_solved(connection, table, fresh, store, plan, builders[table.name], solvers)
+        ):
             repairs = Repairs(table, court.bodies)
             for row, answer in _insert_each(connection, table, fresh, repairs, builders[table.name]):
                 store.rows[table.name].remove(row)
@@ -71,9 +75,9 @@ def load(plan: Plan, store: Store, builders: Mapping[QName, Builder], solvers: S
                 store.rows[table.name].remove(row)
             dropped[table.name] += surplus
             refused += said
-            connection.execute("SET LOCAL session_replication_role = replica")
     _set_sequences(connection, numbered, court.cast)
-    connection.execute("SET LOCAL session_replication_role = origin")
+    if not all(went_in.values()):
+        connection.execute(TRIGGERS_ON)
     return _once([*_lost(plan, store, dropped, refused), *_worth_saying(refused, plan, store)])
 
 
@@ -85,29 +89,38 @@ def refresh_views(
     Unless we are *alone*: REFRESH locks out who reads the view until the transaction ends.
     """
     views = {name: one for name, one in catalog.relations.items() if one.kind is RelationKind.MATVIEW}
-    failed: list[Unseeded] = []
-    for view in sorted(views.values(), key=lambda view: (len(views.keys() & set(view.base_relations)), view.name)):
-        in_scope = view.name.schema in schemas
-        said = _refresh(connection, view.name) if alone else _left_stale(connection, view.name) if in_scope else None
-        if said is not None and in_scope:
-            failed.append(said)
-    return failed
+    ordered = sorted(views.values(), key=lambda view: (len(views.keys() & set(view.base_relations)), view.name))
+    names = [view.name for view in ordered]
+    if alone:
+        return [said for said in _refresh(connection, names) if said.relation.schema in schemas]
+    return _left_stale(connection, [name for name in names if name.schema in schemas])
 
 
-def _refresh(connection: psycopg.Connection[Any], view: QName) -> Unseeded | None:
-    try:
-        with connection.transaction():
-            connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(table_name(view)))
-    except psycopg.Error as error:
-        said = refusal(error)
-        return Unseeded(relation=view, tenant=None, sqlstate=said.sqlstate, message=said.message)
-    return None
+def _refresh(connection: psycopg.Connection[Any], views: Sequence[QName]) -> Iterator[Unseeded]:
+    """Those that could not be refreshed."""
+    while views:
+        count, error = until_refused(
+            connection, [sql.SQL("REFRESH MATERIALIZED VIEW {}").format(table_name(view)) for view in views]
+        )
+        if error is not None:
+            said = refusal(error)
+            yield Unseeded(relation=views[count], tenant=None, sqlstate=said.sqlstate, message=said.message)
+        views = views[count + 1 :]
 
 
-def _left_stale(connection: psycopg.Connection[Any], view: QName) -> Unseeded:
-    found = connection.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(table_name(view))).fetchone()
-    message = f"read: {_STALE}" if found and found[0] else f"{_STALE}, and it has none"
-    return Unseeded(relation=view, tenant=None, sqlstate="", message=message)
+def _left_stale(connection: psycopg.Connection[Any], views: Sequence[QName]) -> list[Unseeded]:
+    if not views:
+        return []
+    found = ask(connection, [sql.SQL("SELECT EXISTS (SELECT FROM {})").format(table_name(view)) for view in views])
+    return [
+        Unseeded(
+            relation=view,
+            tenant=None,
+            sqlstate="",
+            message=f"read: {_STALE}" if has_rows else f"{_STALE}, and it has none",
+        )
+        for view, [(has_rows,)] in zip(views, found, strict=True)
+    ]
 
 
 def _load_solved(
@@ -119,9 +132,7 @@ def _load_solved(
     builder: Builder,
     solvers: Solvers,
 ) -> bool:
-    """Write all rows at once, if need be after the table's CHECKs were solved for each; whether that went well."""
-    if _insert_all(connection, table, rows):
-        return True
+    """Write all rows at once after the table's CHECKs were solved for each; whether that went well."""
     solver = solvers(table)
     if not solver.has_checks:
         return False
@@ -130,7 +141,8 @@ def _load_solved(
         before = row.values
         builder.solve(row)
         _tell_children(table, before, row.values, plan, store)
-    return _insert_all(connection, table, rows)
+    insertion_of_all = _whole(table, rows)
+    return insertion_of_all is not None and until_refused(connection, [insertion_of_all]) == (1, None)
 
 
 def _tell_children(
@@ -149,28 +161,49 @@ def _tell_children(
                 row.values |= {} if row.existing else new
 
 
-def _insert_all(connection: psycopg.Connection[Any], table: TablePlan, rows: Sequence[SeedRow]) -> bool:
+def _insert_ahead(
+    connection: psycopg.Connection[Any],
+    tables: Sequence[TablePlan],
+    store: Store,
+    dropped: Mapping[QName, Sequence[SeedRow]],
+    bodies: Mapping[str, Body],
+) -> dict[QName, bool]:
+    """
+    Write the rows of table after table in one go, with triggers off: of each that it came to, whether its rows went in.
+
+    It ends with one whose rows are to be tried, and with the first whose rows are refused: none of them is there then,
+    and triggers are still off.
+    """
+    names: list[QName] = []
+    inserts: list[sql.Composed] = []
+    gone = dict(dropped)
+    for table in tables:
+        gone[table.name] = _orphans(table, store, gone)
+        left_out = set(map(id, gone[table.name]))
+        fresh = [row for row in store.of(table.name) if not row.existing and id(row) not in left_out]
+        if not fresh:
+            continue
+        names.append(table.name)
+        whole = _whole(table, fresh)
+        if whole is None:
+            break
+        inserts.append(whole)
+        if can_be_tried(table, bodies):
+            break
+    accepted, _ = until_refused(connection, [*inserts, TRIGGERS_ON], first=[TRIGGERS_OFF])
+    return {name: number < accepted for number, name in enumerate(names[: accepted + 1])}
+
+
+def _whole(table: TablePlan, rows: Sequence[SeedRow]) -> sql.Composed | None:
+    """The INSERT of all rows, unless they have different columns."""
     names = {name for row in rows for name in row.values}
     columns = [name for name in table.relation.column_names if name in names]
     if any(len(row.values) != len(columns) for row in rows):
-        return False
+        return None
     values = sql.SQL(", ").join(
         sql.SQL("({})").format(sql.SQL(", ").join(sql.Literal(row.values[name]) for name in columns)) for row in rows
     )
-    head = insertion(table.name, columns)
-    try:
-        with connection.pipeline():  # one round trip, where COPY behind a savepoint takes four
-            for statement in (
-                _SAVEPOINT,
-                sql.SQL("{} OVERRIDING SYSTEM VALUE VALUES {}").format(head, values),
-                _RELEASE,
-            ):
-                connection.execute(statement, prepare=False)  # psycopg would believe in what a failure skipped
-    except psycopg.Error:
-        for statement in (sql.SQL("ROLLBACK TO SAVEPOINT whole"), _RELEASE):
-            connection.execute(statement, prepare=False)
-        return False
-    return True
+    return sql.SQL("{} OVERRIDING SYSTEM VALUE VALUES {}").format(insertion(table.name, columns), values)
 
 
 def _insert_each(
@@ -213,14 +246,19 @@ def _insert(connection: psycopg.Connection[Any], table: TablePlan, row: SeedRow)
     values = sql.SQL(", ").join(map(sql.Literal, row.values.values()))
     head = insertion(table.name, list(row.values))
     try:
-        with connection.transaction():
+        with at_once(connection):
             connection.execute(sql.SQL("{} OVERRIDING SYSTEM VALUE VALUES ({})").format(head, values))
     except psycopg.Error as error:
         return refusal(error)
     return None
 
 
-def _needs_dropped(table: TablePlan, row: SeedRow, dropped: dict[QName, list[SeedRow]]) -> bool:
+def _orphans(table: TablePlan, store: Store, dropped: Mapping[QName, Sequence[SeedRow]]) -> list[SeedRow]:
+    """Rows of ours that refer to what was dropped."""
+    return [row for row in store.of(table.name) if not row.existing and _needs_dropped(table, row, dropped)]
+
+
+def _needs_dropped(table: TablePlan, row: SeedRow, dropped: Mapping[QName, Sequence[SeedRow]]) -> bool:
     for key in table.foreign_keys:
         gone = dropped.get(key.references, []) if key.references else []
         mine = [row.values.get(column) for column in key.columns]

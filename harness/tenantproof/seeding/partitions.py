@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 
+from tenantproof.catalog.at_once import taken_back
 from tenantproof.core.catalog import Column, ConstraintKind, Relation
 from tenantproof.core.model import QName
 from tenantproof.seeding.checks import merge, read_checks, read_domain_checks
@@ -76,13 +77,13 @@ def routing_condition(
     leaves = list(_leaf_names(relation, relations))
     if not leaves:
         return ""
-    with connection.transaction(force_rollback=True):
+    with taken_back(connection):
         connection.execute("SELECT set_config('search_path', 'pg_catalog', true)")
         found = [
-            connection.execute("SELECT pg_get_partition_constraintdef(%s::regclass)", (_quoted(name),)).fetchone()
+            connection.execute("SELECT pg_get_partition_constraintdef(%s::regclass)", (_quoted(name),))
             for name in leaves
         ]
-    texts = [row[0] for row in found if row is not None]
+    texts = [row[0] for cursor in found for row in cursor]
     return " OR ".join(f"({text})" for text in texts) if all(texts) else ""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tenantproof.catalog.at_once import Query, taken_back
 from tenantproof.core.model import QName, Scenario
 from tenantproof.core.world import Draft
 from tenantproof.identity.legacy import CLAIMS, LegacyClaims
@@ -46,11 +47,13 @@ def probe(
     legacy: LegacyClaims,
     *,
     keeping: bool = False,
+    first: Sequence[Query] = (),
 ) -> list[Answer]:
     """
     What the database says to each candidate's row, all taken back.
 
     One by one; *keeping* leaves each accepted row (and what only a foreign key refused) in place for those after it.
+    What comes *first* is done before, and taken back too.
     """
     if not candidates:
         return []
@@ -71,19 +74,21 @@ def probe(
             }
         )
     deferred = [] if keeping else _deferred({candidate.table.name: candidate.table for candidate in candidates})
-    with connection.transaction(force_rollback=True), psycopg.RawCursor(connection) as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    with taken_back(connection):
+        for query in first:
+            connection.execute(query)
+        connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for waiting in deferred:
-            cursor.execute(sql.SQL("SET CONSTRAINTS {} DEFERRED").format(waiting).as_string(connection))
-        cursor.execute(statement("probe_inserts"))
-        cursor.execute(
+            connection.execute(sql.SQL("SET CONSTRAINTS {} DEFERRED").format(waiting))
+        connection.execute(statement("probe_inserts"))
+        cursor = psycopg.RawCursor(connection).execute(
             "SELECT code, message, which, part, kind FROM pg_temp.tenantproof_probe($1::jsonb) ORDER BY number",
             (json.dumps(drafts),),
         )
-        return [
-            Answer(sqlstate=state, message=message, constraint=which, column=part, datatype=kind)
-            for state, message, which, part, kind in cursor.fetchall()
-        ]
+    return [
+        Answer(sqlstate=state, message=message, constraint=which, column=part, datatype=kind)
+        for state, message, which, part, kind in cursor.fetchall()
+    ]
 
 
 def _deferred(tables: Mapping[QName, TablePlan]) -> list[sql.Identifier]:

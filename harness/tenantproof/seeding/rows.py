@@ -311,6 +311,8 @@ class Builder:
         What stays empty until the rows of a cycle are there: of a key that may be empty in part, that part; else what
         no other row of the cycle refers to, since those rows are made before it is bound.
         """
+        if not self.table.late:
+            return frozenset()
         found: set[str] = set()
         known = {*self.table.relation.primary_key, *self.table.referenced}
         for key in self.table.late:

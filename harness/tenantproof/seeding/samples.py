@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -209,7 +210,11 @@ def _escaped(text: str) -> str:
 
 def constant_default(column: Column) -> str | None:
     """The default where it is a constant, as a text literal."""
-    text = column.default or ""
+    return _constant(column.default or "")
+
+
+@functools.cache
+def _constant(text: str) -> str | None:
     if match := re.fullmatch(r"'((?:[^']|'')*)'(?:::.+)?", text):
         return match.group(1).replace("''", "'")
     if re.fullmatch(r"\(?-?\d+(?:\.\d+)?\)?(?:::.+)?", text):

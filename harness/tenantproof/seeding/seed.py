@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +20,7 @@ from tenantproof.seeding import partitions
 from tenantproof.seeding.aftermath import strayed
 from tenantproof.seeding.cast import Cast, make_cast
 from tenantproof.seeding.drafts import Drafting, make_drafts
-from tenantproof.seeding.existing import read_existing, read_keys
+from tenantproof.seeding.existing import ask_for_tenants, read_existing, read_keys
 from tenantproof.seeding.filling import made_rows, run_fills, stages, unfilled
 from tenantproof.seeding.inlining import bodies_of
 from tenantproof.seeding.judging import Judge
@@ -33,7 +33,7 @@ from tenantproof.seeding.settle import drop_new_tenants, settle_memberships
 from tenantproof.seeding.solving import Solver
 from tenantproof.seeding.store import SeedRow, Store
 from tenantproof.seeding.trials import Court
-from tenantproof.seeding.typebook import read_types
+from tenantproof.seeding.typebook import ask_for_types, type_book
 from tenantproof.seeding.users import insert_auth_users
 from tenantproof.seeding.wants import Tenanted, rows_wanted
 
@@ -67,11 +67,15 @@ def seed(
         scenario, personas, tenant_type=plan.tenant_type, user_type=plan.user_type, seed=seed, beside=beside
     )
     clock = Clock(now=datetime.now(UTC))
-    _set_formats(connection)
-    if beside:
-        _require_new(connection, plan, cast)
-    samples = Samples(seed=seed, clock=clock, types=read_types(connection, plan.tables))
-    problems = _sign_up(connection, catalog, plan, cast, samples)
+    with connection.pipeline():  # one wait for all that is asked before anything is written
+        _set_formats(connection)
+        ours = _ask_for_ours(connection, plan, cast) if beside else None
+        types = ask_for_types(connection, plan.tables)
+        tenants = ask_for_tenants(connection, plan) if plan.accounts is not None else None
+    _require_new(ours or (), cast)
+    samples = Samples(seed=seed, clock=clock, types=type_book(types or ()))
+    known = frozenset(tuple(key) for (key,) in tenants or ())
+    problems = _sign_up(connection, catalog, plan, cast, samples, known)
     store = read_existing(connection, plan, catalog, cast)
     settle_memberships(connection, plan, cast, store)
     found = _keys_of_existing(plan, store, cast)
@@ -126,31 +130,44 @@ def _told_once(problems: Sequence[Unseeded], undrafted: Sequence[Unseeded]) -> t
 
 
 def _sign_up(
-    connection: psycopg.Connection[Any], catalog: Catalog, plan: Plan, cast: Cast, samples: Samples
+    connection: psycopg.Connection[Any],
+    catalog: Catalog,
+    plan: Plan,
+    cast: Cast,
+    samples: Samples,
+    tenants: frozenset[Key],
 ) -> list[Unseeded]:
-    """Users of Supabase Auth, without the personal tenants that their sign-up may make; what else was not filled."""
+    """Users of Supabase Auth, without the personal tenants that their sign-up may make; what else was not filled.
+
+    *tenants*: the keys of those who were there before.
+    """
     if plan.accounts is None:
         return []
-    before = read_keys(connection, plan)
     problems = insert_auth_users(connection, cast, catalog, plan.accounts, samples)
     if plan.tenants is not None:
-        drop_new_tenants(connection, plan, cast, before[plan.tenants])
+        drop_new_tenants(connection, plan, cast, tenants)
     return problems
 
 
-def _require_new(connection: psycopg.Connection[Any], plan: Plan, cast: Cast) -> None:
-    """Raise UsageError where a tenant of ours is there already: whose rows are whose would nobody know."""
+def _ask_for_ours(
+    connection: psycopg.Connection[Any], plan: Plan, cast: Cast
+) -> psycopg.Cursor[tuple[Any, ...]] | None:
+    """Ask for tenants of ours that are there already."""
     table = plan.table(plan.tenants) if plan.tenants else None
     if table is None or plan.tenant_key is None:
-        return
-    found = connection.execute(
+        return None
+    return connection.execute(
         sql.SQL("SELECT {key}::text FROM {table} WHERE {key}::text = ANY (%s)").format(
             key=sql.Identifier(plan.tenant_key), table=table_name(table.name)
         ),
         (list(cast.tenant_ids.values()),),
-    ).fetchall()
-    if found:
-        names = ", ".join(f"{cast.name_of(key)} ({key})" for (key,) in found)
+    )
+
+
+def _require_new(ours: Iterable[tuple[Any, ...]], cast: Cast) -> None:
+    """Raise UsageError where a tenant of ours is there already: whose rows are whose would nobody know."""
+    names = ", ".join(f"{cast.name_of(key)} ({key})" for (key,) in ours)
+    if names:
         raise UsageError(
             f"tenants of the scenario are there already: {names}\n"
             "  left by a run that was killed: `tenantproof clean` takes them away, or use another --seed; real "

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tenantproof.catalog.at_once import at_once
 from tenantproof.core.model import Membership
 from tenantproof.core.world import Key
 from tenantproof.seeding.cast import Cast
@@ -19,8 +20,11 @@ from tenantproof.seeding.wants import role_value
 
 def settle_memberships(connection: psycopg.Connection[Any], plan: Plan, cast: Cast, store: Store) -> None:
     """Give existing memberships of personas the declared role, and delete those that nobody declared."""
-    for table in plan.tables:
-        for membership in table.memberships:
+    joined = [(table, membership) for table in plan.tables for membership in table.memberships if store.of(table.name)]
+    if not joined:
+        return
+    with connection.pipeline():
+        for table, membership in joined:
             _settle(connection, table, membership, cast, store)
 
 
@@ -39,7 +43,7 @@ def drop_new_tenants(connection: psycopg.Connection[Any], plan: Plan, cast: Cast
     )
     known = [_array(key) for key in before]
     try:
-        with connection.transaction():
+        with at_once(connection):
             connection.execute(query, (known, list(cast.tenant_ids.values())))
     except psycopg.Error:
         return

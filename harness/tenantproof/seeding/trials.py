@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tenantproof.catalog.at_once import Query, at_once
 from tenantproof.core.model import Scenario
 from tenantproof.core.world import Draft, Key, Unseeded
 from tenantproof.identity.legacy import LegacyClaims
@@ -29,6 +30,11 @@ from tenantproof.seeding.plan import Plan, TablePlan
 from tenantproof.seeding.probing import Candidate, probe
 from tenantproof.seeding.repair import Repairs
 from tenantproof.seeding.store import SeedRow, Values
+
+TRIGGERS_OFF, TRIGGERS_ON = (
+    sql.SQL("SET LOCAL session_replication_role = replica"),
+    sql.SQL("SET LOCAL session_replication_role = origin"),
+)
 
 _BUDGET = 120
 _NO_PARENT = "23503"
@@ -51,8 +57,17 @@ class Court:
     legacy: LegacyClaims
     """Settings for single claims that the database depends on."""
 
-    def ask(self, candidates: Sequence[Candidate], *, keeping: bool) -> list[Answer]:
-        return probe(self.connection, candidates, self.scenario, self.cast, self.plan, self.legacy, keeping=keeping)
+    def ask(self, candidates: Sequence[Candidate], *, keeping: bool, first: Sequence[Query] = ()) -> list[Answer]:
+        return probe(
+            self.connection,
+            candidates,
+            self.scenario,
+            self.cast,
+            self.plan,
+            self.legacy,
+            keeping=keeping,
+            first=first,
+        )
 
 
 def can_be_tried(table: TablePlan, bodies: Mapping[str, Body]) -> bool:
@@ -88,8 +103,9 @@ def try_rows(court: Court, table: TablePlan, rows: Sequence[SeedRow]) -> tuple[l
         refused = _refused(court, table, rows, answers)
     accepted = Counter(row.tenant for number, row in enumerate(rows) if number not in refused)
     surplus = [rows[number] for number in refused if accepted[rows[number].tenant]]
-    for row in surplus:
-        _delete(court, table, [row])
+    if surplus:
+        with at_once(court.connection):
+            _send(court, _quietly(_deletion(table, surplus)))
     said: dict[str | None, Unseeded] = {}
     for number in refused:
         row, answer = rows[number], answers[number]
@@ -124,9 +140,7 @@ def _refused(court: Court, table: TablePlan, rows: Sequence[SeedRow], answers: S
 
 def _try_all(court: Court, table: TablePlan, rows: Sequence[SeedRow]) -> list[Answer]:
     candidates = [_candidate(court, table, row, row.values, None) for row in rows]
-    with court.connection.transaction(force_rollback=True):
-        _delete(court, table, rows)
-        return court.ask(candidates, keeping=True)
+    return court.ask(candidates, keeping=True, first=_quietly(_deletion(table, rows)))
 
 
 def _repair(
@@ -202,8 +216,8 @@ def _where(table: TablePlan, rows: Sequence[SeedRow]) -> sql.Composed:
     return sql.SQL(" OR ").join(one)
 
 
-def _delete(court: Court, table: TablePlan, rows: Sequence[SeedRow]) -> None:
-    _quietly(court, sql.SQL("DELETE FROM {} WHERE {}").format(table_name(table.name), _where(table, rows)))
+def _deletion(table: TablePlan, rows: Sequence[SeedRow]) -> sql.Composed:
+    return sql.SQL("DELETE FROM {} WHERE {}").format(table_name(table.name), _where(table, rows))
 
 
 def _update(court: Court, table: TablePlan, row: SeedRow, change: Values) -> bool:
@@ -213,16 +227,18 @@ def _update(court: Court, table: TablePlan, row: SeedRow, change: Values) -> boo
     )
     query = sql.SQL("UPDATE {} SET {} WHERE {}").format(table_name(table.name), pairs, _where(table, [row]))
     try:
-        with court.connection.transaction():
-            _quietly(court, query)
+        with at_once(court.connection):
+            _send(court, _quietly(query))
     except psycopg.Error:
         return False
     return True
 
 
-def _quietly(court: Court, query: sql.Composed) -> None:
-    """Run a statement with triggers off, and leave them on."""
-    with court.connection.pipeline():
-        court.connection.execute("SET LOCAL session_replication_role = replica")
+def _quietly(query: sql.Composed) -> tuple[Query, ...]:
+    """A statement with triggers off, which are on afterwards."""
+    return TRIGGERS_OFF, query, TRIGGERS_ON
+
+
+def _send(court: Court, queries: Sequence[Query]) -> None:
+    for query in queries:
         court.connection.execute(query)
-        court.connection.execute("SET LOCAL session_replication_role = origin")

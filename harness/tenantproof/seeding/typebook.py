@@ -65,14 +65,23 @@ class TypeBook:
         return next((known.fields for known in self.types.values() if known.full_name == base_type), ())
 
 
-def read_types(connection: psycopg.Connection[Any], tables: Iterable[TablePlan]) -> TypeBook:
-    """The types, where a table has a column that is made of others."""
+def ask_for_types(
+    connection: psycopg.Connection[Any], tables: Iterable[TablePlan]
+) -> psycopg.Cursor[tuple[Any, ...]] | None:
+    """Ask for the types, where a table has a column that is made of others; in a transaction, best in a pipeline."""
     if not any(_is_made_of_others(table.relation.columns) for table in tables):
-        return TypeBook()
-    with connection.transaction(force_rollback=True):
-        # As the catalog's names were read, so that these are spelled the same.
-        connection.execute("SELECT set_config('search_path', '', true)")
-        rows = connection.execute(statement("types")).fetchall()
+        return None
+    connection.execute("SAVEPOINT types")
+    # As the catalog's names were read, so that these are spelled the same.
+    connection.execute("SELECT set_config('search_path', '', true)")
+    answer = connection.execute(statement("types"))
+    connection.execute("ROLLBACK TO SAVEPOINT types")
+    connection.execute("RELEASE SAVEPOINT types")
+    return answer
+
+
+def type_book(rows: Iterable[tuple[Any, ...]]) -> TypeBook:
+    """The types in the answer to `ask_for_types`."""
     return TypeBook(
         {
             name: Type(

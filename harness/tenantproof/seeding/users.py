@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import psycopg
 from psycopg import sql
 
+from tenantproof.catalog.at_once import at_once
 from tenantproof.core.catalog import Catalog, Column, Relation
 from tenantproof.core.errors import TargetError
 from tenantproof.core.model import Persona
@@ -108,7 +109,7 @@ class _Accounts:
         for number, person in enumerate([*people, *spare] if further else ()):
             person["further"] = {column.name: self._made(column, number) for column in further}
         try:
-            with self.connection.transaction():
+            with at_once(self.connection):
                 self._send(text, people)
         except psycopg.Error:
             self._insert_quietly(text, people)
@@ -119,7 +120,7 @@ class _Accounts:
         made = _OF_IDENTITIES if "provider_id" in identities.column_names else _BEFORE_PROVIDER_ID
         text = (_insertion(identities, made, ()) + sql.SQL(" ON CONFLICT DO NOTHING")).as_string(None)
         try:
-            with self.connection.transaction():
+            with at_once(self.connection):
                 self._send(text, [_person(persona, self.cast.seed) for persona in self.cast.users])
         except psycopg.Error as error:
             said = refusal(error)
@@ -129,7 +130,7 @@ class _Accounts:
 
     def _insert_quietly(self, text: str, people: Sequence[Mapping[str, object]]) -> None:
         try:
-            with self.connection.transaction():
+            with at_once(self.connection):
                 self.connection.execute("SET LOCAL session_replication_role = replica")
                 self._send(text, people)
                 self.connection.execute("SET LOCAL session_replication_role = origin")
@@ -143,8 +144,7 @@ class _Accounts:
 
     def _send(self, text: str, people: Sequence[Mapping[str, object]]) -> None:
         given = (json.dumps(people), self.samples.clock.yesterday)
-        with psycopg.RawCursor(self.connection) as cursor:
-            cursor.execute(text.encode(), given)
+        psycopg.RawCursor(self.connection).execute(text.encode(), given)
 
     def _further(self) -> Iterator[Column]:
         """Required columns of which the platform knows nothing."""

@@ -8,11 +8,12 @@ from typing import Any
 
 import psycopg
 
+from tenantproof.catalog.at_once import ask
 from tenantproof.core.catalog import Catalog, Relation
 from tenantproof.core.errors import UsageError
 from tenantproof.core.model import Place, QName, Scenario, ScopeKind, Tenancy
 from tenantproof.core.world import Key, Manifest, Row, Unseeded, World
-from tenantproof.seeding.existing import ask, invalid_tenancy
+from tenantproof.seeding.existing import invalid_tenancy
 from tenantproof.seeding.rowquery import row_query
 
 
@@ -70,8 +71,7 @@ def _ask_all(
 ) -> tuple[list[list[tuple[Any, ...]]], list[Unseeded]]:
     queries = [row_query(r.relation, r.tenancy, tuple(r.predicates), catalog) for r in readings]
     try:
-        with connection.transaction():
-            return ask(connection, queries), []
+        return ask(connection, queries), []
     except psycopg.Error:
         return _ask_each(connection, readings, catalog)
 
@@ -112,8 +112,7 @@ def _failure(
     connection: psycopg.Connection[Any], reading: Reading, predicates: Sequence[str], catalog: Catalog
 ) -> psycopg.Error | None:
     try:
-        with connection.transaction():
-            connection.execute(row_query(reading.relation, reading.tenancy, predicates, catalog))
+        ask(connection, [row_query(reading.relation, reading.tenancy, predicates, catalog)])
     except psycopg.Error as error:
         return error
     return None
