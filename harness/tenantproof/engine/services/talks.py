@@ -42,7 +42,8 @@ def side_by_side(talks: Iterable[Talk[T]]) -> Talk[list[T]]:
                 asked[number] = _next(going[number], said)
             except StopIteration as end:
                 results[number] = end.value
-        answers = iter((yield [script for scripts in asked.values() for script in scripts]))
+        together = [script for scripts in asked.values() for script in scripts]
+        answers = iter((yield together) if together else ())
         heard = {number: list(islice(answers, len(scripts))) for number, scripts in asked.items()}
     return [results[number] for number in range(len(going))]
 
