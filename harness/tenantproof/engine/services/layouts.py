@@ -12,7 +12,7 @@ from tenantproof.engine.plan import Plan
 from tenantproof.engine.services import storage_sql
 from tenantproof.engine.services.cast import Pair
 from tenantproof.engine.services.patterns import ID, USER, Pattern, literals_in, pattern_of
-from tenantproof.engine.services.probes import Look, Probe, ask
+from tenantproof.engine.services.probes import Probe, ask
 from tenantproof.engine.services.sessions import storage_identity
 from tenantproof.engine.services.talks import Talk, side_by_side
 from tenantproof.engine.services.tenants import Parties
@@ -169,5 +169,4 @@ def control(
         identity=identity,
         act=act,
         setup=((storage_sql.plant(bucket, name, owner.user_id),),) if reading else (),
-        looks=() if reading else (Look(query=storage_sql.is_there(bucket, name)),),
     )

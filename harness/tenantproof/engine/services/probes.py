@@ -30,8 +30,8 @@ class Look:
 class Probe:
     """One act of somebody behind a stage that the observer sets.
 
-    Without looks, each row of the answer to `act` is a leak; with looks, all of them must speak for one.  `base` tells
-    the plain act, without a trick: what it opens needs no trick.
+    Without looks, each row that `act` reads or writes is a leak; with looks, all of them must speak for one.  `base`
+    tells the plain act, without a trick: what it opens needs no trick.
     """
 
     channel: str
@@ -133,7 +133,7 @@ def _answer(probe: Probe, said: Sequence[Observation]) -> Answer:
         return Answer(probe=probe, observation=said[-1], leaked=False, staged=False)
     observation = said[acted]
     if observation.refused or not probe.looks:
-        leaked = not observation.refused and bool(observation.rows)
+        leaked = not observation.refused and observation.count > 0
         return Answer(probe=probe, observation=observation, leaked=leaked)
     place, agreed = acted, True
     for look in probe.looks:
