@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -26,6 +26,7 @@ from tenantproof.engine.scripts import RUN_IT, as_observer, as_persona, has_key_
 from tenantproof.engine.services.cast import Pair, pairs, strongest
 from tenantproof.engine.services.findings import Author, Haul
 from tenantproof.engine.services.probes import ask, verdict
+from tenantproof.engine.services.talks import Talk, side_by_side
 from tenantproof.engine.services.topic_probes import joining
 from tenantproof.engine.services.topics import MESSAGES, SENDERS
 from tenantproof.engine.ways import Standing
@@ -58,23 +59,29 @@ class Sent:
     payload: str
 
 
-def in_broadcasts(standing: Standing, author: Author) -> Haul:
-    """Change rows of one tenant and see who could hear of it.  The wire's session must be the observer."""
+def in_broadcasts(standing: Standing, author: Author) -> Talk[Haul]:
+    """Change rows of one tenant and see who could hear of it."""
     plan, haul = standing.plan, Haul()
     if MESSAGES not in plan.catalog.relations:
         return haul
-    for table in plan.relations:
-        functions = senders_of(plan.catalog, table)
-        if not functions or plan.tenancy_of(table.name).tenant is None:
-            continue
-        messages = [sent for tenant in _tenants(plan) for sent in _sent(standing, table, tenant)]
-        if not messages:
-            haul.notes.append(
-                f"Realtime: triggers of {table.name} may broadcast, and no change of a row made them do so"
-            )
-            continue
-        haul.findings += _judged(standing, author, functions, messages)
-        haul.asked.append(f"about {len(messages)} messages that triggers of {table.name} sent")
+    tables = [table for table in plan.relations if plan.tenancy_of(table.name).tenant is not None]
+    asked = [
+        _of_table(plan, author, table, senders) for table in tables if (senders := senders_of(plan.catalog, table))
+    ]
+    for found in (yield from side_by_side(asked)):
+        haul.add(found)
+    return haul
+
+
+def _of_table(plan: Plan, author: Author, table: Relation, functions: Sequence[QName]) -> Talk[Haul]:
+    haul = Haul()
+    by_tenant = yield from side_by_side(_sent(plan, table, tenant) for tenant in _tenants(plan))
+    messages = [sent for messages in by_tenant for sent in messages]
+    if not messages:
+        haul.notes.append(f"Realtime: triggers of {table.name} may broadcast, and no change of a row made them do so")
+        return haul
+    haul.findings += yield from _judged(plan, author, functions[0], messages)
+    haul.asked.append(f"about {len(messages)} messages that triggers of {table.name} sent")
     return haul
 
 
@@ -97,29 +104,31 @@ def _tenants(plan: Plan) -> list[str]:
     return list(plan.manifest.tenant_ids)[:2]
 
 
-def _sent(standing: Standing, table: Relation, tenant: str) -> Iterator[Sent]:
-    plan = standing.plan
+def _sent(plan: Plan, table: Relation, tenant: str) -> Talk[list[Sent]]:
     home = plan.manifest.tenant_ids[tenant]
     member = strongest(plan, tenant)
     row = next((row for row in plan.world.rows.get(table.name, ()) if row.tenant == home), None)
     if row is None or member is None:
-        return
+        return []
     # With the member's claims and the observer's rights: the trigger is asked, not the policies.
     claims = (*as_persona(plan.identities[member.name]), as_observer())
-    for command, act in _acts(plan, table, row, home):
-        said = standing.wire.run([(*claims, _BEFORE, act, _SENT)])[0]
-        if len(said) == len(claims) + 3 and not said[-1].refused:
-            for topic, _event, private, extension, payload in said[-1].rows:
-                yield Sent(
-                    table=table,
-                    command=command,
-                    row=row,
-                    acts=(_BEFORE, act),
-                    topic=topic or "",
-                    private=private == "true",
-                    extension=extension or "",
-                    payload=payload or "",
-                )
+    acts = list(_acts(plan, table, row, home))
+    answers = yield [(*claims, _BEFORE, act, _SENT) for _, act in acts]
+    return [
+        Sent(
+            table=table,
+            command=command,
+            row=row,
+            acts=(_BEFORE, act),
+            topic=topic or "",
+            private=private == "true",
+            extension=extension or "",
+            payload=payload or "",
+        )
+        for (command, act), said in zip(acts, answers, strict=True)
+        if len(said) == len(claims) + 3 and not said[-1].refused
+        for topic, _event, private, extension, payload in said[-1].rows
+    ]
 
 
 def _acts(plan: Plan, table: Relation, row: Row, home: str) -> Iterator[tuple[Command, str]]:
@@ -140,11 +149,11 @@ def _acts(plan: Plan, table: Relation, row: Row, home: str) -> Iterator[tuple[Co
 # Who could hear it
 
 
-def _judged(standing: Standing, author: Author, functions: list[QName], messages: list[Sent]) -> list[Finding]:
-    heard = [
-        (pair, sent) for sent in messages for pair in _listeners(standing.plan, sent) if _hears(standing, pair, sent)
-    ]
-    return [_finding(standing.plan, author, functions[0], heard)] if heard else []
+def _judged(plan: Plan, author: Author, function: QName, messages: list[Sent]) -> Talk[list[Finding]]:
+    listening = [(pair, sent) for sent in messages for pair in _listeners(plan, sent)]
+    hearing = yield from side_by_side(_hears(plan, pair, sent) for pair, sent in listening)
+    heard = [one for one, hears in zip(listening, hearing, strict=True) if hears]
+    return [_finding(plan, author, function, heard)] if heard else []
 
 
 def _listeners(plan: Plan, sent: Sent) -> Iterator[Pair]:
@@ -159,13 +168,13 @@ def _listeners(plan: Plan, sent: Sent) -> Iterator[Pair]:
             yield pair
 
 
-def _hears(standing: Standing, pair: Pair, sent: Sent) -> bool:
-    if not (_tells_content(standing.plan, sent) or _tells_that_it_happened(sent)):
+def _hears(plan: Plan, pair: Pair, sent: Sent) -> Talk[bool]:
+    if not (_tells_content(plan, sent) or _tells_that_it_happened(sent)):
         return False
     if not sent.private:
         return True
-    identity = standing.plan.identities[pair.attacker.name]
-    (answer,) = ask(standing.wire, [joining(identity, sent.topic, sent.extension, "a topic that a trigger sends to")])
+    identity = plan.identities[pair.attacker.name]
+    (answer,) = yield from ask([joining(identity, sent.topic, sent.extension, "a topic that a trigger sends to")])
     return answer.leaked
 
 

@@ -16,7 +16,7 @@ from tenantproof.core.report import Gap
 from tenantproof.engine.findings import Locate, policy_text
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.services.probes import Answer, Probe, replay_of
-from tenantproof.engine.wire import Wire
+from tenantproof.engine.services.talks import Talk, side_by_side
 
 _SEVERAL = 5
 
@@ -42,17 +42,16 @@ class Haul:
 class Author:
     """Writes findings of one run."""
 
-    wire: Wire
     plan: Plan
     locate: Locate
 
-    def of_answers(self, name: str, leaks: Sequence[Answer]) -> list[Finding]:
+    def of_answers(self, name: str, leaks: Sequence[Answer]) -> Talk[list[Finding]]:
         """Findings of a relation: one for each channel, object and set of policies that let the probes through."""
         relation = self.plan.catalog.relations[QName(*name.split(".", 1))]
         groups: dict[tuple[str, str, str], list[Answer]] = defaultdict(list)
         policies: dict[tuple[str, str, str], tuple[Policy, ...]] = {}
-        for answer in leaks:
-            letting = self._letting(relation, answer.probe)
+        all_letting = yield from side_by_side(self._letting(relation, answer.probe) for answer in leaks)
+        for answer, letting in zip(leaks, all_letting, strict=True):
             cause = "policy " + " and ".join(policy.name for policy in letting) if letting else _structure(relation)
             key = (answer.probe.channel, answer.probe.object, cause)
             groups[key].append(answer)
@@ -124,7 +123,7 @@ class Author:
             replay=f"-- names that anybody may ask for\nbegin;\n{query}\nrollback;\n",
         )
 
-    def _letting(self, relation: Relation, probe: Probe) -> tuple[Policy, ...]:
+    def _letting(self, relation: Relation, probe: Probe) -> Talk[tuple[Policy, ...]]:
         """The permissive policies that let the row through: those whose expression is true for the persona."""
         held = self.plan.catalog.privileges_of(probe.identity.role)
         candidates = [p for p in relation.policies if p.permissive and p.applies_to(probe.command, held)]
@@ -134,7 +133,7 @@ class Author:
             (*probe.before, *probe.acting, _evaluation(relation, _expression(policy, probe), probe.row))
             for policy in candidates
         ]
-        answers = self.wire.run(scripts)
+        answers = yield scripts
         true = [
             policy
             for policy, script, said in zip(candidates, scripts, answers, strict=True)

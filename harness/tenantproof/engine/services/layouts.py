@@ -12,10 +12,10 @@ from tenantproof.engine.plan import Plan
 from tenantproof.engine.services import storage_sql
 from tenantproof.engine.services.cast import Pair
 from tenantproof.engine.services.patterns import ID, USER, Pattern, literals_in, pattern_of
-from tenantproof.engine.services.probes import Look, Probe, ask_each
+from tenantproof.engine.services.probes import Probe, ask
 from tenantproof.engine.services.sessions import storage_identity
+from tenantproof.engine.services.talks import Talk, side_by_side
 from tenantproof.engine.services.tenants import Parties
-from tenantproof.engine.wire import Wire
 
 OBJECTS, BUCKETS = QName("storage", "objects"), QName("storage", "buckets")
 
@@ -64,22 +64,19 @@ class Buckets:
     """Buckets that there were too many of."""
 
 
-def look_at_buckets(wire: Wire, plan: Plan, parties: Parties, pairs: Sequence[Pair], login: bool) -> Buckets:
-    """The wire's session must be the observer."""
-    rows, buckets = (said[-1].rows for said in wire.run([(_NAMES,), (_ALL_BUCKETS,)]))
+def look_at_buckets(plan: Plan, parties: Parties, pairs: Sequence[Pair], login: bool) -> Talk[Buckets]:
+    """What the observer sees, and what the people come to."""
+    rows, buckets = (said[-1].rows for said in (yield [(_NAMES,), (_ALL_BUCKETS,)]))
     public = {str(id): flag == "true" for id, flag in buckets}
     declared = list(_declared(plan, parties, {str(id): (str(bucket), str(name)) for id, bucket, name in rows}))
     spoken_for = {layout.bucket.text for layout in declared}
-    tried: list[Layout] = []
-    unknown: list[str] = []
     others = [bucket for bucket in public if bucket not in spoken_for]
     if any(layout.bucket.fenced for layout in declared):
         others = []  # a bucket of its own for each tenant: the declared layout covers them
-    for bucket in others[:_TRIED]:
-        found, open_to = _by_trying(wire, plan, parties, pairs, bucket, login)
-        tried += found
-        if open_to and not found:
-            unknown.append(bucket)
+    trying = others[:_TRIED]
+    came_to = yield from side_by_side(_by_trying(plan, parties, pairs, bucket, login) for bucket in trying)
+    tried = [layout for layouts, _ in came_to for layout in layouts]
+    unknown = (bucket for bucket, (layouts, open_to) in zip(trying, came_to, strict=True) if open_to and not layouts)
     return Buckets(public=public, layouts=(*declared, *tried), unknown=tuple(unknown), untried=tuple(others[_TRIED:]))
 
 
@@ -125,8 +122,8 @@ def _candidates(parties: Parties, objects: Relation) -> Iterator[Pattern]:
 
 
 def _by_trying(
-    wire: Wire, plan: Plan, parties: Parties, pairs: Sequence[Pair], bucket: str, login: bool
-) -> tuple[list[Layout], bool]:
+    plan: Plan, parties: Parties, pairs: Sequence[Pair], bucket: str, login: bool
+) -> Talk[tuple[list[Layout], bool]]:
     """The layouts that the policies enforce in a bucket, and whether anybody got anywhere in it."""
     objects = plan.catalog.relations[OBJECTS]
     found: list[Layout] = []
@@ -134,7 +131,7 @@ def _by_trying(
     people = [pair for pair in pairs if pair.home is not None]
     layouts = [Layout(bucket=Pattern(bucket), name=pattern) for pattern in _candidates(parties, objects)]
     groups = [[probe for pair in people for probe in _trials(plan, parties, pair, one, login)] for one in layouts]
-    for layout, answers in zip(layouts, ask_each(wire, groups), strict=True):
+    for layout, answers in zip(layouts, (yield from side_by_side(map(ask, groups))), strict=True):
         passed = [answer.passed and answer.leaked for answer in answers]
         open_to |= any(passed)
         trials = [passed[i : i + 4] for i in range(0, len(passed), 4)]
@@ -172,5 +169,4 @@ def control(
         identity=identity,
         act=act,
         setup=((storage_sql.plant(bucket, name, owner.user_id),),) if reading else (),
-        looks=() if reading else (Look(query=storage_sql.is_there(bucket, name)),),
     )

@@ -12,15 +12,16 @@ from tenantproof.core.report import Gap
 from tenantproof.engine.services.cast import Pair, bystanders, pairs
 from tenantproof.engine.services.findings import Author, Haul
 from tenantproof.engine.services.names import resembling
-from tenantproof.engine.services.probes import Answer, Probe, ask, ask_each
+from tenantproof.engine.services.probes import Answer, Probe, ask
+from tenantproof.engine.services.talks import Talk, side_by_side
 from tenantproof.engine.services.tenants import Parties, claiming, parties_of, renamed, with_value
 from tenantproof.engine.services.topic_probes import EXTENSIONS, Asking, joining, sending
 from tenantproof.engine.services.topics import MESSAGES, Topics, guesses, kinds_of_topics
 from tenantproof.engine.ways import Standing
 
 
-def in_private_channels(standing: Standing, author: Author) -> Haul:
-    """Ask everything of private channels.  The wire's session must be the observer, and is so afterwards."""
+def in_private_channels(standing: Standing, author: Author) -> Talk[Haul]:
+    """Ask everything of private channels."""
     plan, haul = standing.plan, Haul()
     messages = plan.catalog.relations.get(MESSAGES)
     if messages is None or not messages.policies:
@@ -29,19 +30,18 @@ def in_private_channels(standing: Standing, author: Author) -> Haul:
         reason = "private channels have policies, and the schema realtime is not among the scenario's schemas"
         haul.gaps.append(Gap(object=str(MESSAGES), reason=reason))
         return haul
-    parties, cast = parties_of(standing.wire, plan), tuple(pairs(plan))
-    kinds = kinds_of_topics(standing.wire, plan, parties, cast)
+    parties, cast = (yield from parties_of(plan)), tuple(pairs(plan))
+    kinds = yield from kinds_of_topics(plan, parties, cast)
     if not kinds:
         tried = ", ".join(dict.fromkeys(pattern.text for pattern in guesses(plan, parties)))
         reason = f"Realtime: no topic is known that members may join and others may not; tried were {tried}"
         haul.gaps.append(Gap(object=str(MESSAGES), reason=reason))
     leaks: list[Answer] = []
-    for kind in kinds:
-        visit = _Visit(standing, parties, kind)
-        answers = visit.against(cast)
+    visits = yield from side_by_side(_Visit(standing, parties, kind).against(cast) for kind in kinds)
+    for kind, answers in zip(kinds, visits, strict=True):
         leaks += [answer for answer in answers if answer.leaked]
         haul.asked.append(f"of Realtime {len(answers):,} times at channels {kind.pattern.text}")
-    haul.findings += author.of_answers(str(MESSAGES), leaks)
+    haul.findings += yield from author.of_answers(str(MESSAGES), leaks)
     return haul
 
 
@@ -53,21 +53,19 @@ class _Visit:
         self._called = kind.pattern.text
         self._askings: tuple[Asking, ...] = ((joining,) if kind.joined else ()) + ((sending,) if kind.sent else ())
 
-    def against(self, cast: Sequence[Pair]) -> list[Answer]:
+    def against(self, cast: Sequence[Pair]) -> Talk[list[Answer]]:
         """Plain attempts first; where one gets through, or the matrix saw that it does, no trick is needed."""
-        wire, known = self._standing.wire, self._known()
+        known = self._known()
         topics = [(pair, self._kind.of(self._parties, pair.foreign, pair.victim)) for pair in cast]
         reached = [(pair, topic) for pair, topic in topics if topic is not None]
-        plain = ask_each(wire, [_without(known, self._plain(pair, topic)) for pair, topic in reached])
+        plain = yield from side_by_side(ask(_without(known, self._plain(pair, topic))) for pair, topic in reached)
         opened = [known | {answer.probe.command for answer in answers if answer.leaked} for answers in plain]
         todo = list(zip(reached, opened, strict=True))
-        odd = ask_each(wire, [_without(passed, self._odd(pair, topic)) for (pair, topic), passed in todo])
-        alike = ask_each(wire, [_without(passed, self._resemblances(pair)) for (pair, _), passed in todo])
-        return [
-            answer
-            for (pair, _), *found in zip(reached, plain, odd, alike, strict=True)
-            for answer in (*found[0], *self._theirs(pair, found[1]), *found[2])
-        ]
+        odd = [self._theirs(pair, _without(passed, self._odd(pair, topic))) for (pair, topic), passed in todo]
+        alike = [ask(_without(passed, self._resemblances(pair))) for (pair, _), passed in todo]
+        tricky = yield from side_by_side([*odd, *alike])
+        in_turn = zip(plain, tricky[: len(odd)], tricky[len(odd) :], strict=True)
+        return [answer for groups in in_turn for answers in groups for answer in answers]
 
     def _known(self) -> set[Command]:
         """What the matrix says already, of whomever: one cause is told once."""
@@ -91,18 +89,18 @@ class _Visit:
                 for asking in self._askings:
                     yield asking(identity, odd, extension, words, kind=self._called, against=whose)
 
-    def _theirs(self, pair: Pair, answers: Sequence[Answer]) -> Iterator[Answer]:
+    def _theirs(self, pair: Pair, probes: Sequence[Probe]) -> Talk[list[Answer]]:
         """Odd topics are another tenant's only where its members may join them and bystanders may not."""
-        for answer in answers:
-            topic = dict(answer.probe.identity.settings)["realtime.topic"]
-            extension = str(json.loads(answer.probe.row)["extension"])
-            if answer.leaked and self._is_theirs(pair, topic, extension):
-                yield answer
+        leaks = [answer for answer in (yield from ask(probes)) if answer.leaked]
+        theirs = yield from side_by_side(self._is_theirs(pair, leak.probe) for leak in leaks)
+        return [leak for leak, is_theirs in zip(leaks, theirs, strict=True) if is_theirs]
 
-    def _is_theirs(self, pair: Pair, topic: str, extension: str) -> bool:
+    def _is_theirs(self, pair: Pair, probe: Probe) -> Talk[bool]:
+        topic = dict(probe.identity.settings)["realtime.topic"]
+        extension = str(json.loads(probe.row)["extension"])
         people = [pair.victim, *bystanders(self._plan, pair)]
         probes = [joining(self._plan.identities[who.name], topic, extension, "control") for who in people]
-        theirs, *open_to = [answer.leaked for answer in ask(self._standing.wire, probes)]
+        theirs, *open_to = [answer.leaked for answer in (yield from ask(probes))]
         return theirs and not any(open_to)
 
     def _resemblances(self, pair: Pair) -> Iterator[Probe]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from psycopg import sql
 
@@ -13,7 +12,8 @@ from tenantproof.core.model import Command
 from tenantproof.core.ports import Identity
 from tenantproof.engine.replay import ended, timeless
 from tenantproof.engine.scripts import RUN_IT, as_observer, as_persona
-from tenantproof.engine.wire import Script, Wire
+from tenantproof.engine.services.talks import Talk
+from tenantproof.engine.wire import Script
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +30,8 @@ class Look:
 class Probe:
     """One act of somebody behind a stage that the observer sets.
 
-    Without looks, each row of the answer to `act` is a leak; with looks, all of them must speak for one.  `base` tells
-    the plain act, without a trick: what it opens needs no trick.
+    Without looks, each row that `act` reads or writes is a leak; with looks, all of them must speak for one.  `base`
+    tells the plain act, without a trick: what it opens needs no trick.
     """
 
     channel: str
@@ -94,26 +94,37 @@ _MANY = 2000
 _BECOMING: dict[tuple[str | None, str, tuple[tuple[str, str], ...]], tuple[str, ...]] = {}
 
 
-def ask(wire: Wire, probes: Sequence[Probe]) -> list[Answer]:
-    """Run the probes, each from what was seeded.  The wire's session must be the observer, and is so afterwards."""
-    answers = wire.run([script_of(probe) for probe in probes])
-    return [_answer(probe, said) for probe, said in zip(probes, answers, strict=True)]
+def ask(probes: Sequence[Probe]) -> Talk[list[Answer]]:
+    """Run the probes, each from what was seeded.
+
+    People look only after acts that were let through, in a second run: each of them is a session of its own.
+    """
+    said = list((yield [script_of(probe, _at_once(probe)) for probe in probes]))
+    shown = [i for i, probe in enumerate(probes) if _at_once(probe) != probe.looks and _let_through(probe, said[i])]
+    again = yield [script_of(probes[i], probes[i].looks) for i in shown]
+    for i, heard in zip(shown, again, strict=True):
+        said[i] = heard
+    return [_answer(probe, heard) for probe, heard in zip(probes, said, strict=True)]
 
 
-def ask_each(wire: Wire, groups: Sequence[Sequence[Probe]]) -> list[list[Answer]]:
-    """`ask` for several groups at once: over a slow line they share their waiting."""
-    answers = iter(ask(wire, [probe for group in groups for probe in group]))
-    return [list(islice(answers, len(group))) for group in groups]
-
-
-def script_of(probe: Probe) -> tuple[str, ...]:
+def script_of(probe: Probe, looks: Iterable[Look]) -> Script:
     """All statements of a probe, from a session that is the observer."""
-    looks = (part for look in probe.looks for part in (*_asking(look), look.query, as_observer()))
-    return (*probe.before, *probe.acting, probe.act, as_observer(), *looks)
+    looking = (part for look in looks for part in (as_observer(), *_asking(look), look.query))
+    return (*probe.before, *probe.acting, probe.act, *looking)
+
+
+def _at_once(probe: Probe) -> tuple[Look, ...]:
+    """The looks that cost little: the observer's."""
+    return () if any(look.identity for look in probe.looks) else probe.looks
 
 
 def _asking(look: Look) -> tuple[str, ...]:
     return () if look.identity is None else becoming(look.identity)
+
+
+def _let_through(probe: Probe, said: Sequence[Observation]) -> bool:
+    acted = len(probe.before) + len(probe.acting)
+    return len(said) > acted and not said[acted].refused
 
 
 def _answer(probe: Probe, said: Sequence[Observation]) -> Answer:
@@ -122,14 +133,13 @@ def _answer(probe: Probe, said: Sequence[Observation]) -> Answer:
         return Answer(probe=probe, observation=said[-1], leaked=False, staged=False)
     observation = said[acted]
     if observation.refused or not probe.looks:
-        leaked = not observation.refused and bool(observation.rows)
+        leaked = not observation.refused and observation.count > 0
         return Answer(probe=probe, observation=observation, leaked=leaked)
-    place, agreed = acted + 2, True
+    place, agreed = acted, True
     for look in probe.looks:
-        place += len(_asking(look))
+        place += len(_asking(look)) + 2
         seen = len(said) > place and not said[place].refused and bool(said[place].rows)
         agreed &= seen is look.shows
-        place += 2
     return Answer(probe=probe, observation=observation, leaked=agreed)
 
 

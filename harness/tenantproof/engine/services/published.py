@@ -22,6 +22,7 @@ from tenantproof.engine.scripts import has_key_of
 from tenantproof.engine.services.findings import Author, Haul
 from tenantproof.engine.services.probes import Answer, Probe, ask
 from tenantproof.engine.services.sessions import subscriber_identity
+from tenantproof.engine.services.talks import Talk, side_by_side
 from tenantproof.engine.ways import Standing
 from tenantproof.oracle.entitlement import Stance
 
@@ -31,8 +32,8 @@ _IDENTITIES = {"d": "the primary key", "n": "nothing", "f": "all columns", "i": 
 _TEXT = "S"
 
 
-def in_publication(standing: Standing, author: Author) -> Haul:
-    """Ask for every published table.  The wire's session must be the observer, and is so afterwards."""
+def in_publication(standing: Standing, author: Author) -> Talk[Haul]:
+    """Ask for every published table."""
     plan, haul = standing.plan, Haul()
     publication = next((one for one in plan.catalog.publications if one.name == PUBLICATION), None)
     tables = list(_published(plan, publication)) if publication is not None else []
@@ -40,17 +41,22 @@ def in_publication(standing: Standing, author: Author) -> Haul:
         if not table.primary_key:
             reason = "Realtime delivers nothing of a published table without a primary key, so nothing was asked"
             haul.gaps.append(Gap(object=str(table.name), reason=reason))
-            continue
-        answers = ask(standing.wire, list(_probes(standing, table)))
-        leaks = [answer for answer in answers if answer.leaked]
-        haul.findings += author.of_answers(str(table.name), leaks)
-        if not leaks:
-            told = author.of_answers(str(table.name), list(_deletes(standing, table)))
-            haul.findings += [_unfiltered(finding, table) for finding in told]
+    told = yield from side_by_side(_of_table(standing, author, table) for table in tables if table.primary_key)
+    haul.findings += [finding for findings in told for finding in findings]
     if tables:
         named = ", ".join(f"{t.name} ({_IDENTITIES.get(t.replica_identity, t.replica_identity)})" for t in tables)
         haul.notes.append(f"Realtime delivers changes of {named}; in brackets what the log keeps of a deleted row")
     return haul
+
+
+def _of_table(standing: Standing, author: Author, table: Relation) -> Talk[list[Finding]]:
+    answers = yield from ask(list(_probes(standing, table)))
+    leaks = [answer for answer in answers if answer.leaked]
+    if leaks:
+        return (yield from author.of_answers(str(table.name), leaks))
+    deletes = yield from side_by_side(map(_answered, _deletes(standing, table)))
+    told = yield from author.of_answers(str(table.name), deletes)
+    return [_unfiltered(finding, table) for finding in told]
 
 
 def _published(plan: Plan, publication: Publication) -> Iterator[Relation]:
@@ -108,7 +114,7 @@ def _by_key(table: Relation, row: Row) -> str:
     )
 
 
-def _deletes(standing: Standing, table: Relation) -> Iterator[Answer]:
+def _deletes(standing: Standing, table: Relation) -> Iterator[Probe]:
     """Where the key holds text, each persona who may subscribe learns it of rows that are withheld from them."""
     plan = standing.plan
     if not any(_is_telling(table, table.column(name)) for name in table.primary_key):
@@ -119,14 +125,12 @@ def _deletes(standing: Standing, table: Relation) -> Iterator[Answer]:
         subscribes = all({("SELECT", None), ("SELECT", name)} & held for name in table.primary_key)
         row = next(_withheld(plan, table, persona), None)
         if subscribes and row is not None:
-            yield _answered(standing, table, persona, row)
+            yield _delete(plan, table, persona, row)
 
 
-def _answered(standing: Standing, table: Relation, persona: Persona, row: Row) -> Answer:
-    """What the observer finds in the log's place: the key of the row, which Realtime sends without asking."""
-    plan = standing.plan
+def _delete(plan: Plan, table: Relation, persona: Persona, row: Row) -> Probe:
     whose = plan.world.tenant_name(row.tenant) or "somebody else"
-    probe = Probe(
+    return Probe(
         channel="REALTIME-DELETE",
         object=str(table.name),
         command=Command.DELETE,
@@ -136,7 +140,11 @@ def _answered(standing: Standing, table: Relation, persona: Persona, row: Row) -
         act=_by_key(table, row),
         against=f"the key of a row of {whose}",
     )
-    observed = standing.wire.run([(probe.act,)])[0][-1]
+
+
+def _answered(probe: Probe) -> Talk[Answer]:
+    """What the observer finds in the log's place: the key of the row, which Realtime sends without asking."""
+    ((observed,),) = yield [(probe.act,)]
     return Answer(probe=probe, observation=observed, leaked=bool(observed.rows))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 
-from tenantproof.core.finding import Verdict
+from tenantproof.core.finding import Finding, Verdict
 from tenantproof.core.model import Command, SystemRows
 from tenantproof.core.report import Gap
 from tenantproof.core.world import Row
@@ -18,28 +18,32 @@ from tenantproof.engine.services import storage_sql as sql_of
 from tenantproof.engine.services.cast import Pair, pairs
 from tenantproof.engine.services.findings import Author, Haul
 from tenantproof.engine.services.layouts import BUCKETS, OBJECTS, Buckets, Layout, control, look_at_buckets
-from tenantproof.engine.services.probes import Answer, Look, Probe, ask, ask_each
+from tenantproof.engine.services.probes import Answer, Look, Probe, ask
 from tenantproof.engine.services.sessions import STORAGE_LOGIN, storage_identity
 from tenantproof.engine.services.storage_attempts import COMMANDS, READS, Attempts
+from tenantproof.engine.services.talks import Talk, side_by_side
 from tenantproof.engine.services.tenants import Parties, parties_of
 from tenantproof.engine.ways import Standing
 from tenantproof.oracle.entitlement import Stance
 
 
-def in_storage(standing: Standing, author: Author) -> Haul:
-    """Ask everything of Storage.  The wire's session must be the observer, and is so afterwards."""
+def in_storage(standing: Standing, author: Author) -> Talk[Haul]:
+    """Ask everything of Storage."""
     plan, haul = standing.plan, Haul()
     if OBJECTS not in plan.catalog.relations or "storage" not in plan.scenario.database.schemas:
         return haul
-    parties = parties_of(standing.wire, plan)
+    parties = yield from parties_of(plan)
     cast = tuple(pairs(plan))
     login = STORAGE_LOGIN in plan.catalog.roles and any(one.login for one in plan.identities.values())
-    buckets = look_at_buckets(standing.wire, plan, parties, cast, login)
-    leaks: list[Answer] = []
-    for layout in buckets.layouts:
-        leaks += _Visit(standing, parties, cast, layout, login).leaks(haul)
-    haul.findings += author.of_answers(str(OBJECTS), leaks)
-    haul.add(_settings(standing, cast, buckets, login, author))
+    buckets = yield from look_at_buckets(plan, parties, cast, login)
+    visits = [_Visit(standing, parties, cast, layout, login) for layout in buckets.layouts]
+    talks = [*(visit.answers() for visit in visits), ask(list(_publishing_each(plan, cast, buckets, login)))]
+    *said, published = yield from side_by_side(talks)
+    leaks = [leak for visit, answers in zip(visits, said, strict=True) for leak in visit.leaks(answers, haul)]
+    opened = [answer for answer in published or () if answer.leaked]
+    told = [author.of_answers(str(OBJECTS), leaks), author.of_answers(str(BUCKETS), opened)]
+    haul.findings += [finding for findings in (yield from side_by_side(told)) for finding in findings]
+    haul.findings += _public(plan, cast, buckets, author)
     haul.notes.extend(_remarks(buckets))
     if buckets.untried:
         reason = f"Storage: {len(buckets.untried)} buckets of which the scenario has no files were too many to try"
@@ -51,7 +55,7 @@ class _Visit:
     """All attempts at one layout of one bucket."""
 
     def __init__(self, standing: Standing, parties: Parties, cast: Sequence[Pair], layout: Layout, login: bool) -> None:
-        self._standing, self._plan, self._wire = standing, standing.plan, standing.wire
+        self._standing, self._plan = standing, standing.plan
         self._parties, self._cast, self._layout, self._login = parties, cast, layout, login
         self._attempts = Attempts(
             plan=standing.plan,
@@ -61,38 +65,41 @@ class _Visit:
             login=login,
         )
 
-    def leaks(self, haul: Haul) -> list[Answer]:
+    def leaks(self, answers: Sequence[Answer] | None, haul: Haul) -> list[Answer]:
         """What got through; into the haul goes how much was asked, or why nothing can be."""
         where = f"{self._layout.bucket.text}/{self._layout.name.text}"
-        if not self._is_open_to_members():
+        if answers is None:
             reason = f"Storage: no positive control: no member may upload to or read the own folder in {where}"
             haul.gaps.append(Gap(object=str(OBJECTS), reason=reason))
             return []
-        answers = self._answers()
         asked = sum(answer.staged for answer in answers)
         haul.asked.append(f"of Storage {asked:,} times in {where}")
         return [answer for answer in answers if answer.leaked]
 
-    def _is_open_to_members(self) -> bool:
-        """Whether any member may upload to their own folder, or read there."""
-        probes = []
+    def answers(self) -> Talk[list[Answer] | None]:
+        """Plain attempts first; where one of them gets through, or the matrix saw that it does, no trick is needed.
+
+        None where no member may upload to their own folder or read there: then refusals prove nothing.
+        """
+        known = self._known()
+        groups = [list(self._controls()), *(self._plain(pair, known) for pair in self._cast)]
+        controls, *plain = yield from side_by_side(map(ask, groups))
+        if not any(answer.leaked for answer in controls):
+            return None
+        tricks = [self._tricky(pair, known, answers) for pair, answers in zip(self._cast, plain, strict=True)]
+        tricky = yield from side_by_side(map(ask, tricks))
+        return [answer for pair in zip(plain, tricky, strict=True) for answers in pair for answer in answers]
+
+    def _controls(self) -> Iterator[Probe]:
+        """What members may do in their own folders."""
         for pair in self._cast:
             place = self._layout.place(self._parties, pair.home, pair.attacker) if pair.home else None
             if place is not None:
                 bucket, name = place
                 me, act = pair.attacker, sql_of.upload(bucket, name, pair.attacker.user_id)
-                probes.append(control(self._plan, me, "upload", bucket, name, act, self._login, me))
+                yield control(self._plan, me, "upload", bucket, name, act, self._login, me)
                 act = sql_of.get(bucket, name)
-                probes.append(control(self._plan, me, "get", bucket, name, act, self._login, me))
-        return any(answer.leaked for answer in ask(self._wire, probes))
-
-    def _answers(self) -> list[Answer]:
-        """Plain attempts first; where one of them gets through, or the matrix saw that it does, no trick is needed."""
-        known = self._known()
-        plain = ask_each(self._wire, [self._plain(pair, known) for pair in self._cast])
-        tricks = [self._tricky(pair, known, answers) for pair, answers in zip(self._cast, plain, strict=True)]
-        tricky = ask_each(self._wire, tricks)
-        return [answer for pair in zip(plain, tricky, strict=True) for answers in pair for answer in answers]
+                yield control(self._plan, me, "get", bucket, name, act, self._login, me)
 
     def _plain(self, pair: Pair, known: Set[Command]) -> list[Probe]:
         return [p for p in self._attempts.plain(pair) if p.command not in known and self._is_judged(pair, p)]
@@ -128,22 +135,19 @@ class _Visit:
         return self._plan.oracle.stance(pair.attacker, OBJECTS, Command.SELECT, row) is not Stance.FORBIDDEN
 
 
-def _settings(standing: Standing, cast: Iterable[Pair], buckets: Buckets, login: bool, author: Author) -> Haul:
-    """Whether somebody may make a bucket public that tenants share, and whether one is.
-
-    Where the scenario speaks of storage.buckets, the matrix has asked.
-    """
-    plan, haul = standing.plan, Haul()
-    shared = {layout.bucket.text for layout in buckets.layouts if not layout.bucket.fenced}
-    if BUCKETS not in plan.scenario.tables:
-        probes = [_publishing(plan, pair, bucket, login) for bucket in sorted(shared) for pair in cast]
-        leaks = [answer for answer in ask(standing.wire, probes) if answer.leaked]
-        haul.findings += author.of_answers(str(BUCKETS), leaks)
+def _public(plan: Plan, cast: Iterable[Pair], buckets: Buckets, author: Author) -> Iterator[Finding]:
+    """Whether a bucket is public that the scenario promises to tenants."""
     declared = {layout.bucket.text for layout in buckets.layouts if layout.declared}
     for bucket in sorted(declared):
         if buckets.public.get(bucket) and _promised_to_tenants(plan, cast):
-            haul.findings.append(author.of_public_bucket(bucket))
-    return haul
+            yield author.of_public_bucket(bucket)
+
+
+def _publishing_each(plan: Plan, cast: Iterable[Pair], buckets: Buckets, login: bool) -> Iterator[Probe]:
+    """Whether somebody may make a bucket public that tenants share; the matrix asks where the scenario speaks of it."""
+    shared = {layout.bucket.text for layout in buckets.layouts if not layout.bucket.fenced}
+    if BUCKETS not in plan.scenario.tables:
+        yield from (_publishing(plan, pair, bucket, login) for bucket in sorted(shared) for pair in cast)
 
 
 def _publishing(plan: Plan, pair: Pair, bucket: str, login: bool) -> Probe:

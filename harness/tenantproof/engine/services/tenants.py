@@ -15,7 +15,7 @@ from tenantproof.engine.plan import Plan
 from tenantproof.engine.scripts import TRIGGERS_OFF, TRIGGERS_ON
 from tenantproof.engine.services.patterns import ID, USER
 from tenantproof.engine.services.sessions import with_claims
-from tenantproof.engine.wire import Wire
+from tenantproof.engine.services.talks import Talk
 
 _SHORTEST = 2
 
@@ -56,8 +56,8 @@ class Parties:
         return self.table is not None and self.table.column(self.column(slot)).category == "N"
 
 
-def parties_of(wire: Wire, plan: Plan) -> Parties:
-    """The tenants as the observer reads them.  The wire's session must be the observer."""
+def parties_of(plan: Plan) -> Talk[Parties]:
+    """The tenants as the observer reads them."""
     table = tenant_table(plan)
     ids = plan.manifest.tenant_ids
     if table is None:
@@ -65,8 +65,8 @@ def parties_of(wire: Wire, plan: Plan) -> Parties:
             table=None, key="", by_name={name: Party(name=name, id=id, called={}) for name, id in ids.items()}
         )
     relation, key = table
-    answer = wire.run([(_rows_of(relation.name),)])[0][-1]
-    rows = {str(row.get(key)): row for row in (json.loads(line[0] or "{}") for line in answer.rows)}
+    said = yield [(_rows_of(relation.name),)]
+    rows = {str(row.get(key)): row for row in (json.loads(line[0] or "{}") for line in said[0][-1].rows)}
     telling = tuple(_telling(relation, key, [rows[id] for id in ids.values() if id in rows]))
     return Parties(
         table=relation,

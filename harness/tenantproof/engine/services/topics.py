@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tenantproof.core.model import Persona, QName
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.services.cast import Pair
 from tenantproof.engine.services.patterns import ID, USER, Pattern, literals_in, pattern_of
-from tenantproof.engine.services.probes import Probe, ask_each
+from tenantproof.engine.services.probes import Probe, ask
+from tenantproof.engine.services.talks import Talk, side_by_side
 from tenantproof.engine.services.tenants import Parties
 from tenantproof.engine.services.topic_probes import EXTENSIONS, joining, sending
-from tenantproof.engine.wire import Wire
 
 MESSAGES = QName("realtime", "messages")
 SENDERS = re.compile(r"\brealtime\s*\.\s*\"?(?:send|send_binary|broadcast_changes|messages)\b", re.IGNORECASE)
@@ -38,18 +38,14 @@ class Topics:
         return self.pattern.filled(parties.by_name[tenant].values(persona))
 
 
-def kinds_of_topics(wire: Wire, plan: Plan, parties: Parties, cast: Sequence[Pair]) -> list[Topics]:
-    """The kinds of topics that members may join or send to; guessed ones only where nobody says how they are called.
-
-    The wire's session must be the observer.
-    """
-    told = dict.fromkeys((*_declared(wire, plan, parties), *_sent_by_triggers(plan)))
-    found = [kind for pattern in told if (kind := _tried(wire, plan, parties, cast, pattern, known=True)) is not None]
+def kinds_of_topics(plan: Plan, parties: Parties, cast: Sequence[Pair]) -> Talk[list[Topics]]:
+    """The kinds of topics that members may join or send to; guessed ones only where nobody says how they are called."""
+    told = dict.fromkeys((*(yield from _declared(plan, parties)), *_sent_by_triggers(plan)))
+    found = yield from _tried_each(plan, parties, cast, told, known=True)
     if found:
         return found[:_MOST]
     guessed = dict.fromkeys(pattern for pattern in guesses(plan, parties) if pattern not in told)
-    tried = (_tried(wire, plan, parties, cast, pattern, known=False) for pattern in guessed)
-    return [kind for kind in tried if kind is not None][:_MOST]
+    return (yield from _tried_each(plan, parties, cast, guessed, known=False))[:_MOST]
 
 
 def guesses(plan: Plan, parties: Parties) -> Iterator[Pattern]:
@@ -74,17 +70,20 @@ def guesses(plan: Plan, parties: Parties) -> Iterator[Pattern]:
         yield Pattern(f"{{{slot}}}")
 
 
-def _declared(wire: Wire, plan: Plan, parties: Parties) -> Iterator[Pattern]:
+def _declared(plan: Plan, parties: Parties) -> Talk[list[Pattern]]:
     """The patterns of the seeded messages' topics."""
-    topics = {str(id): str(topic) for id, topic in wire.run([(_ALL_TOPICS,)])[0][-1].rows}
+    (said,) = yield [(_ALL_TOPICS,)]
+    topics = {str(id): str(topic) for id, topic in said[-1].rows}
     people: dict[str | None, Persona] = {who.user_id: who for who in plan.manifest.personas if who.user_id}
+    patterns: list[Pattern] = []
     for row in plan.world.rows.get(MESSAGES, ()):
         tenant = plan.world.tenant_name(row.tenant)
         topic = next((topics[part] for part in row.key if part is not None and part in topics), None)
         if tenant is not None and topic is not None:
             pattern = pattern_of(topic, parties.by_name[tenant].values(people.get(row.owner)))
             if pattern.fenced:
-                yield pattern
+                patterns.append(pattern)
+    return patterns
 
 
 def _sent_by_triggers(plan: Plan) -> Iterator[Pattern]:
@@ -94,9 +93,14 @@ def _sent_by_triggers(plan: Plan) -> Iterator[Pattern]:
             yield from (Pattern(f"{text}{{{ID}}}") for text in _BEFORE_A_COLUMN.findall(function.source))
 
 
-def _tried(
-    wire: Wire, plan: Plan, parties: Parties, cast: Sequence[Pair], pattern: Pattern, *, known: bool
-) -> Topics | None:
+def _tried_each(
+    plan: Plan, parties: Parties, cast: Sequence[Pair], patterns: Iterable[Pattern], *, known: bool
+) -> Talk[list[Topics]]:
+    tried = yield from side_by_side(_tried(plan, parties, cast, pattern, known=known) for pattern in patterns)
+    return [kind for kind in tried if kind is not None]
+
+
+def _tried(plan: Plan, parties: Parties, cast: Sequence[Pair], pattern: Pattern, *, known: bool) -> Talk[Topics | None]:
     """What members may do with topics of this pattern; None for nothing.
 
     A pattern that was guessed counts only where, in one direction and for one extension, the own topic is allowed and
@@ -106,7 +110,7 @@ def _tried(
     joined = sent = False
     fenced = known
     groups = [list(_controls(plan, parties, kind, pair)) for pair in cast]
-    for answers in ask_each(wire, [group for group in groups if group]):
+    for answers in (yield from side_by_side(ask(group) for group in groups if group)):
         allowed = [answer.leaked for answer in answers]
         mine, others = (*allowed[0:2], *allowed[4:6]), (*allowed[2:4], *allowed[6:8])
         fenced |= any(own and not other for own, other in zip(mine, others, strict=True))

@@ -9,6 +9,7 @@ from tenantproof.engine.services.findings import Author, Haul
 from tenantproof.engine.services.private_channels import in_private_channels
 from tenantproof.engine.services.published import in_publication
 from tenantproof.engine.services.storage import in_storage
+from tenantproof.engine.services.talks import hold, side_by_side
 from tenantproof.engine.ways import Found, Standing, Way
 
 PHASE = "services"
@@ -24,12 +25,14 @@ def services_of(scenario: Scenario) -> tuple[Way, ...]:
 def in_services(standing: Standing) -> Found:
     """Everything by SQL, on the wire of the run; nothing of it is committed."""
     standing.wire.restart(())
-    author = Author(standing.wire, standing.plan, standing.locate)
+    author = Author(standing.plan, standing.locate)
     haul = Haul()
     # Storage and Realtime set single claims, which a session never forgets (identity.legacy): first what sets none.
-    published, tokens = in_publication(standing, author), in_tokens(standing, author)
-    stored, private = in_storage(standing, author), in_private_channels(standing, author)
-    for found in (stored, private, published, in_broadcasts(standing, author), tokens):
+    tokens = in_tokens(standing, author)
+    services = (in_publication, in_storage, in_private_channels, in_broadcasts)
+    talks = side_by_side(service(standing, author) for service in services)
+    published, stored, private, broadcast = hold(standing.wire, talks)
+    for found in (stored, private, published, broadcast, tokens):
         haul.add(found)
     standing.wire.restart(())
     notes = ([f"asked {'; '.join(haul.asked)}"] if haul.asked else []) + haul.notes
