@@ -194,6 +194,15 @@ class _NeverCommitting(psycopg.Connection[tuple[Any, ...]]):
         self.round_trips += self._pipeline is None
         return super().wait(*arguments, **named)
 
+    @contextmanager
+    def pipeline(self) -> Iterator[psycopg.Pipeline]:
+        """As psycopg's, which waits for all of it as it ends."""
+        try:
+            with super().pipeline() as pipeline:
+                yield pipeline
+        finally:
+            self.round_trips += 1
+
     def commit(self) -> None:
         """Keep what was done so far; the transaction stays open.
 
