@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from tenantproof.core.model import Database, Platform
-from tenantproof.engine.lanes import Course, Steps, alone, in_lanes
+from tenantproof.engine.lanes import Course, in_lanes
+from tenantproof.engine.talks import Talk, hold
 from tenantproof.engine.wire import Part, Wire
 from tenantproof.targets.embedded import EmbeddedTarget
 
@@ -28,37 +29,39 @@ def wire(conninfo: str) -> Iterator[Wire]:
         yield wire
 
 
-def asks(times: int) -> Steps[list[str | None]]:
+def asks(times: int) -> Talk[list[str | None]]:
     """Asks that many times who it is, and leaves the session as somebody else."""
     said = []
     for _ in range(times):
-        heard = yield [WHO, ("SET LOCAL app.who = 'nobody'", *WHO)]
-        said.append(heard.answers[0][-1].rows[0][0])
+        answers = yield [WHO, ("SET LOCAL app.who = 'nobody'", *WHO)]
+        said.append(answers[0][-1].rows[0][0])
     return said
 
 
-def named(name: str, steps: Steps[list[str | None]]) -> Course[list[str | None]]:
-    return Course((f"SET LOCAL app.who = '{name}'",), steps)
+def named(name: str, talk: Talk[list[str | None]]) -> Course[list[str | None]]:
+    return Course((f"SET LOCAL app.who = '{name}'",), talk)
 
 
 def test_each_course_stays_on_its_own_ground_and_they_end_in_their_order(wire: Wire) -> None:
     lengths = [5, 1, 0, 3, 1, 8, 2]
-    found = list(in_lanes(wire, (named(str(n), asks(times)) for n, times in enumerate(lengths))))
-    assert found == [[str(n)] * times for n, times in enumerate(lengths)]
+    finished = list(in_lanes(wire, (named(str(n), asks(times)) for n, times in enumerate(lengths))))
+    assert [each.found for each in finished] == [[str(n)] * times for n, times in enumerate(lengths)]
+    assert [len(each.seconds) for each in finished] == lengths
 
 
-def test_steps_alone_find_the_same(wire: Wire) -> None:
+def test_a_talk_alone_finds_the_same(wire: Wire) -> None:
     wire.restart(("SET LOCAL app.who = 'me'",))
-    assert alone(wire, asks(3)) == ["me"] * 3
+    assert hold(wire, asks(3)) == ["me"] * 3
 
 
 def test_no_scripts_are_answered_without_the_server(wire: Wire) -> None:
-    def silent() -> Steps[int]:
-        heard = yield []
-        return len(heard.answers)
+    def silent() -> Talk[int]:
+        answers = yield []
+        return len(answers)
 
     statements = wire.counter.statements
-    assert list(in_lanes(wire, [Course((), silent())])) == [0]
+    (finished,) = in_lanes(wire, [Course((), silent())])
+    assert (finished.found, finished.seconds) == (0, ())
     assert wire.counter.statements == statements
 
 
@@ -70,7 +73,7 @@ def test_a_course_begins_when_there_is_a_lane_for_it(wire: Wire) -> None:
             begun.append(n)
             yield named(str(n), asks(1))
 
-    seen = [(len(found), len(begun)) for found in in_lanes(wire, courses())]
+    seen = [(len(finished.found), len(begun)) for finished in in_lanes(wire, courses())]
     assert seen == [(1, min(9, 4 + n)) for n in range(9)]
 
 
@@ -82,7 +85,7 @@ def test_lanes_share_their_round_trips(wire: Wire) -> None:
 
 
 def test_the_course_says_what_a_failed_set_up_means(wire: Wire) -> None:
-    def offended() -> Steps[list[str | None]]:
+    def offended() -> Talk[list[str | None]]:
         try:
             yield [WHO]
         except psycopg.errors.UndefinedTable as error:
@@ -93,22 +96,21 @@ def test_the_course_says_what_a_failed_set_up_means(wire: Wire) -> None:
     with pytest.raises(ValueError, match="nobody can be that"):
         list(in_lanes(wire, [named("a", asks(3)), broken, named("b", asks(3))]))
     wire.restart(("SET LOCAL app.who = 'after'",))
-    assert alone(wire, asks(1)) == ["after"]
+    assert hold(wire, asks(1)) == ["after"]
 
 
 def test_a_server_that_goes_away_ends_it_all(conninfo: str) -> None:
-    def leaves() -> Steps[list[str | None]]:
+    def leaves() -> Talk[list[str | None]]:
         yield [("SELECT pg_terminate_backend(pg_backend_pid())",)]
         return []
 
     with psycopg.connect(conninfo, autocommit=True) as connection, Wire(connection) as wire:
         wire.prepare(())
         going = in_lanes(wire, [named("a", asks(1)), Course((), leaves()), named("b", asks(1))])
-        found = [next(going)]
+        assert next(going).found == ["a"]
         with pytest.raises(psycopg.OperationalError):
             next(going)
         assert wire.lost
-    assert found == [["a"]]
 
 
 def test_nothing_else_is_sent_while_something_is_to_be_heard(wire: Wire) -> None:
@@ -122,8 +124,8 @@ def test_scripts_without_end_do_not_choke_the_line(wire: Wire) -> None:
     """More is on its way in both directions than any buffer holds."""
     long = f"SELECT '{'x' * 20_000}'"
 
-    def talks() -> Steps[int]:
-        heard = yield [(long,)] * 400
-        return sum(len(said[0].rows[0][0] or "") for said in heard.answers)
+    def talks() -> Talk[int]:
+        answers = yield [(long,)] * 400
+        return sum(len(said[0].rows[0][0] or "") for said in answers)
 
-    assert list(in_lanes(wire, [Course((), talks()) for _ in range(5)])) == [8_000_000] * 5
+    assert [each.found for each in in_lanes(wire, [Course((), talks()) for _ in range(5)])] == [8_000_000] * 5

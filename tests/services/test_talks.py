@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from tests.services.conftest import FIXTURES, Ground
 
 from tenantproof.core.attempt import Observation
-from tenantproof.engine.services.talks import Talk, hold, side_by_side
 from tenantproof.engine.services.way import in_services
+from tenantproof.engine.talks import Talk, hold, side_by_side
 from tenantproof.engine.ways import Standing
 from tenantproof.engine.wire import Script
 

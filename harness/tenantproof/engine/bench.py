@@ -12,8 +12,8 @@ from tenantproof.core.errors import TargetError
 from tenantproof.core.model import Command, QName
 from tenantproof.core.ports import Identity
 from tenantproof.core.world import Key
-from tenantproof.engine.lanes import Heard, Steps, alone
 from tenantproof.engine.scripts import Watch, as_persona, as_the_observer, as_the_persona
+from tenantproof.engine.talks import Said, Talk, hold
 from tenantproof.engine.wire import Script, Wire
 
 
@@ -32,30 +32,28 @@ class Ground:
 
 
 class Acts:
-    """What one persona does, as steps over a wire whose session is the persona whenever a script starts."""
+    """What one persona does, in talks on a wire whose session is the persona whenever a script starts."""
 
     def __init__(self, identity: Identity, ground: Ground) -> None:
         self._identity, self._ground = identity, ground
         self.becoming = as_persona(identity)
-        self.read_seconds = 0.0
         self._became = False
 
-    def reads(self, attempts: Sequence[Attempt]) -> Steps[list[Outcome]]:
+    def reads(self, attempts: Sequence[Attempt]) -> Talk[list[Outcome]]:
         """Run attempts that change nothing."""
-        heard = yield from self._run([(attempt.sql,) for attempt in attempts])
-        self.read_seconds += heard.seconds
-        return [Outcome(attempt=a, observation=said[-1]) for a, said in zip(attempts, heard.answers, strict=True)]
+        answers = yield from self._run([(attempt.sql,) for attempt in attempts])
+        return [Outcome(attempt=a, observation=said[-1]) for a, said in zip(attempts, answers, strict=True)]
 
-    def _run(self, scripts: Sequence[Script]) -> Steps[Heard]:
+    def _run(self, scripts: Sequence[Script]) -> Talk[Said]:
         """Raises TargetError where nobody can become the persona."""
         try:
-            heard = yield scripts
+            answers = yield scripts
         except psycopg.Error as error:
             if self._became:
                 raise
             raise TargetError(self._why(error)) from error
         self._became = True
-        return heard
+        return answers
 
     def _why(self, error: psycopg.Error) -> str:
         identity = self._identity
@@ -66,7 +64,7 @@ class Acts:
             + (f" and calls {identity.pre_request}()" if identity.pre_request else "")
         )
 
-    def writes(self, attempts: Sequence[Attempt], promising: Sequence[bool]) -> Steps[list[Outcome]]:
+    def writes(self, attempts: Sequence[Attempt], promising: Sequence[bool]) -> Talk[list[Outcome]]:
         """Run attempts that may change rows; those that were not refused say what changed.
 
         After *promising* ones, which will be accepted or refused, the observer looks at once: a refusal skips the
@@ -90,33 +88,33 @@ class Acts:
     def _may_have_changed(self, attempt: Attempt, observation: Observation) -> bool:
         return not observation.refused and (observation.count > 0 or attempt.relation in self._ground.triggered)
 
-    def _act(self, attempts: Sequence[Attempt]) -> Steps[list[Observation]]:
+    def _act(self, attempts: Sequence[Attempt]) -> Talk[list[Observation]]:
         scripts = [as_the_persona(attempt, self.becoming, {}) for attempt in attempts]
-        heard = yield from self._run([script.statements for script in scripts])
-        return [script.acted(said) for script, said in zip(scripts, heard.answers, strict=True)]
+        answers = yield from self._run([script.statements for script in scripts])
+        return [script.acted(said) for script, said in zip(scripts, answers, strict=True)]
 
-    def controls(self, outcomes: Sequence[Outcome]) -> Steps[list[Outcome]]:
+    def controls(self, outcomes: Sequence[Outcome]) -> Talk[list[Outcome]]:
         """The same outcomes with what the observer gets for the same statement."""
         scripts = [as_the_observer(outcome.attempt, {}) for outcome in outcomes]
-        heard = yield from self._run([script.statements for script in scripts])
+        answers = yield from self._run([script.statements for script in scripts])
         return [
             replace(outcome, control=script.acted(said))
-            for outcome, script, said in zip(outcomes, scripts, heard.answers, strict=True)
+            for outcome, script, said in zip(outcomes, scripts, answers, strict=True)
         ]
 
-    def _act_and_look(self, attempts: Sequence[Attempt]) -> Steps[list[Outcome]]:
+    def _act_and_look(self, attempts: Sequence[Attempt]) -> Talk[list[Outcome]]:
         watched = [self._ground.watched_by(attempt) for attempt in attempts]
         scripts = [
             as_the_persona(attempt, self.becoming, watches) for attempt, watches in zip(attempts, watched, strict=True)
         ]
-        heard = yield from self._run([script.statements for script in scripts])
+        answers = yield from self._run([script.statements for script in scripts])
         return [
             Outcome(
                 attempt=attempt,
                 observation=script.acted(said),
                 changes=self._compare(attempt, watches, script.seen(said)),
             )
-            for attempt, watches, script, said in zip(attempts, watched, scripts, heard.answers, strict=True)
+            for attempt, watches, script, said in zip(attempts, watched, scripts, answers, strict=True)
         ]
 
     def _compare(
@@ -139,11 +137,11 @@ class Bench:
 
     def read(self, attempts: Sequence[Attempt]) -> list[Outcome]:
         """Run attempts that change nothing.  Raises TargetError where nobody can become the persona."""
-        return alone(self._wire, self._acts.reads(attempts))
+        return hold(self._wire, self._acts.reads(attempts))
 
     def control(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """The same outcomes with what the observer gets for the same statement.  Raises as `read` does."""
-        return alone(self._wire, self._acts.controls(outcomes))
+        return hold(self._wire, self._acts.controls(outcomes))
 
 
 def with_new_keys(changes: Sequence[Change]) -> tuple[Change, ...]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from tenantproof.core.attempt import Attempt
 from tenantproof.core.world import Row
 from tenantproof.engine.bench import Ground
-from tenantproof.engine.lanes import Steps
 from tenantproof.engine.scripts import as_the_observer
+from tenantproof.engine.talks import Talk
 
 
 class Intended:
@@ -23,13 +23,13 @@ class Intended:
         self._answered: set[str] = set()
         self.rows: dict[str, Row] = {}
 
-    def learn(self, attempts: Sequence[Attempt]) -> Steps[None]:
+    def learn(self, attempts: Sequence[Attempt]) -> Talk[None]:
         """Find out about statements that nobody has asked about yet; the session may be anybody's."""
         new = {attempt.sql: attempt for attempt in attempts if attempt.sql not in self._answered}
         scripts = [as_the_observer(attempt, self._ground.watched_by(attempt)) for attempt in new.values()]
-        heard = yield [script.statements for script in scripts]
+        answers = yield [script.statements for script in scripts]
         self._answered |= new.keys()
-        for attempt, script, said in zip(new.values(), scripts, heard.answers, strict=True):
+        for attempt, script, said in zip(new.values(), scripts, answers, strict=True):
             if script.acted(said).refused:
                 continue
             for (name, watch), seen in zip(self._ground.watched_by(attempt).items(), script.seen(said), strict=True):

@@ -18,8 +18,9 @@ from tenantproof.core.model import Command, Persona, QName
 from tenantproof.core.world import Row
 from tenantproof.engine.bench import Acts, Ground
 from tenantproof.engine.intended import Intended
-from tenantproof.engine.lanes import Course, Steps, in_lanes
+from tenantproof.engine.lanes import Course, Finished, in_lanes
 from tenantproof.engine.plan import Plan
+from tenantproof.engine.talks import Talk
 from tenantproof.engine.wire import Wire
 from tenantproof.oracle.entitlement import Stance
 from tenantproof.properties.visibility import Judgement, Question, judge_change, judge_count, judge_insert, judge_read
@@ -93,9 +94,9 @@ def sweeping(
     """
     rows = {name: _in_order(snapshot) for name, snapshot in ground.before.items()}
     intended = Intended(ground)
-    swept: list[_Swept] = []
+    swept: list[Finished[list[Judged]]] = []
 
-    def courses() -> Iterator[Course[_Swept]]:
+    def courses() -> Iterator[Course[list[Judged]]]:
         for persona in personas:
             if stop() or wire.lost:
                 return
@@ -103,35 +104,28 @@ def sweeping(
             yield Course(acts.becoming, _cells_of(acts, plan, persona, rows, intended))
 
     try:
-        for one in in_lanes(wire, courses()):
-            swept.append(one)
-            yield Sweeping(sum(len(done.cells) for done in swept), len(personas) * _cells_of_each(plan))
+        for finished in in_lanes(wire, courses()):
+            swept.append(finished)
+            yield Sweeping(sum(len(each.found) for each in swept), len(personas) * _cells_of_each(plan))
     except psycopg.OperationalError:
         if not wire.lost:
             raise
-    cells = [cell for one in swept for cell in one.cells]
+    cells = [cell for each in swept for cell in each.found]
+    reads, seconds = sum(cell.command is Command.SELECT for cell in cells), sum(each.seconds[0] for each in swept)
     for persona in personas[len(swept) :]:
         cells.extend(_not_reached(plan, persona, rows))
-    return MatrixRun(tuple(cells), sum(one.reads for one in swept), sum(one.read_seconds for one in swept))
-
-
-@dataclass(frozen=True, slots=True)
-class _Swept:
-    """All cells of one persona, and how fast the reads among them went."""
-
-    cells: tuple[Judged, ...]
-    reads: int
-    read_seconds: float
+    return MatrixRun(tuple(cells), reads, seconds)
 
 
 def _cells_of(
     acts: Acts, plan: Plan, persona: Persona, rows: Mapping[QName, tuple[Row, ...]], intended: Intended
-) -> Steps[_Swept]:
+) -> Talk[list[Judged]]:
+    """All cells of one persona.  The first step is the reads."""
     stands = [plan.before(persona, relation, rows.get(relation.name, ())) for relation in plan.relations]
     outcomes = yield from acts.reads([next(_attempts(stand, Command.SELECT)) for stand in stands])
     read = _with_control(plan, list(_judge_reads(plan, stands, outcomes)))
     written = yield from _judged_writes(acts, plan, list(_write_stands(plan, stands, rows)), intended)
-    return _Swept((*read, *written), len(outcomes), acts.read_seconds)
+    return [*read, *written]
 
 
 def _cells_of_each(plan: Plan) -> int:
@@ -259,7 +253,7 @@ def _write_stands(
 
 def _judged_writes(
     acts: Acts, plan: Plan, cells: Sequence[tuple[Relation, Stand, Command]], intended: Intended
-) -> Steps[list[Judged]]:
+) -> Talk[list[Judged]]:
     planned = [tuple(_attempts(stand, command)) for _, stand, command in cells]
     flat = yield from acts.writes(
         [attempt for attempts in planned for attempt in attempts],
@@ -331,7 +325,7 @@ def _regroup(flat: Sequence[Outcome], shape: Sequence[Sequence[Attempt]]) -> lis
 
 def _settled(
     acts: Acts, cells: Sequence[tuple[Relation, Stand, Command]], grouped: Sequence[tuple[Outcome, ...]]
-) -> Steps[list[tuple[Outcome, ...]]]:
+) -> Talk[list[tuple[Outcome, ...]]]:
     """Second round: where a constraint or trigger spoke for many rows at once, each kind of row speaks alone instead;
     what was refused in an unclear way gets the observer's answer to the same statement."""
     result: list[list[Outcome]] = [[] for _ in grouped]
@@ -369,7 +363,7 @@ def learn(
     cells: Sequence[tuple[Relation, Stand, Command]],
     grouped: Sequence[tuple[Outcome, ...]],
     intended: Intended,
-) -> Steps[None]:
+) -> Talk[None]:
     """Ask the observer about refused INSERTs whose meaning depends on whether the row was valid."""
     asked: list[Attempt] = []
     for (_, stand, command), outcomes in zip(cells, grouped, strict=True):

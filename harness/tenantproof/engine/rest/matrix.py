@@ -15,10 +15,10 @@ from tenantproof.core.finding import Verdict
 from tenantproof.core.model import Command, Persona
 from tenantproof.engine.bench import Bench, Ground
 from tenantproof.engine.intended import Intended
-from tenantproof.engine.lanes import alone
 from tenantproof.engine.matrix import Judged, judgement_of_read, judgement_of_write, learn
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.rest.bench import RestBench
+from tenantproof.engine.talks import hold
 from tenantproof.engine.wire import Wire
 from tenantproof.properties.visibility import Judgement
 
@@ -124,7 +124,7 @@ def _judged(
         [tuple(said for _, said in outcomes) for _, outcomes in writes],
         intended,
     )
-    alone(wire, learning)
+    hold(wire, learning)
     for cell, outcomes in settled:
         said = tuple(http for _, http in outcomes)
         if cell.command is Command.SELECT:

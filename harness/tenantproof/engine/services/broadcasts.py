@@ -26,9 +26,9 @@ from tenantproof.engine.scripts import RUN_IT, as_observer, as_persona, has_key_
 from tenantproof.engine.services.cast import Pair, pairs, strongest
 from tenantproof.engine.services.findings import Author, Haul
 from tenantproof.engine.services.probes import ask, verdict
-from tenantproof.engine.services.talks import Talk, side_by_side
 from tenantproof.engine.services.topic_probes import joining
 from tenantproof.engine.services.topics import MESSAGES, SENDERS
+from tenantproof.engine.talks import Talk, side_by_side
 from tenantproof.engine.ways import Standing
 from tenantproof.oracle.entitlement import Stance
 

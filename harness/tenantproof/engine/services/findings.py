@@ -16,7 +16,7 @@ from tenantproof.core.report import Gap
 from tenantproof.engine.findings import Locate, policy_text
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.services.probes import Answer, Probe, replay_of
-from tenantproof.engine.services.talks import Talk, side_by_side
+from tenantproof.engine.talks import Talk, side_by_side
 
 _SEVERAL = 5
 

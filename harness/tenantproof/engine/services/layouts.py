@@ -14,8 +14,8 @@ from tenantproof.engine.services.cast import Pair
 from tenantproof.engine.services.patterns import ID, USER, Pattern, literals_in, pattern_of
 from tenantproof.engine.services.probes import Probe, ask
 from tenantproof.engine.services.sessions import storage_identity
-from tenantproof.engine.services.talks import Talk, side_by_side
 from tenantproof.engine.services.tenants import Parties
+from tenantproof.engine.talks import Talk, side_by_side
 
 OBJECTS, BUCKETS = QName("storage", "objects"), QName("storage", "buckets")
 

@@ -13,10 +13,10 @@ from tenantproof.engine.services.cast import Pair, bystanders, pairs
 from tenantproof.engine.services.findings import Author, Haul
 from tenantproof.engine.services.names import resembling
 from tenantproof.engine.services.probes import Answer, Probe, ask
-from tenantproof.engine.services.talks import Talk, side_by_side
 from tenantproof.engine.services.tenants import Parties, claiming, parties_of, renamed, with_value
 from tenantproof.engine.services.topic_probes import EXTENSIONS, Asking, joining, sending
 from tenantproof.engine.services.topics import MESSAGES, Topics, guesses, kinds_of_topics
+from tenantproof.engine.talks import Talk, side_by_side
 from tenantproof.engine.ways import Standing
 
 

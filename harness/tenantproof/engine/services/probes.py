@@ -12,7 +12,7 @@ from tenantproof.core.model import Command
 from tenantproof.core.ports import Identity
 from tenantproof.engine.replay import ended, timeless
 from tenantproof.engine.scripts import RUN_IT, as_observer, as_persona
-from tenantproof.engine.services.talks import Talk
+from tenantproof.engine.talks import Talk
 from tenantproof.engine.wire import Script
 
 

@@ -22,7 +22,7 @@ from tenantproof.engine.scripts import has_key_of
 from tenantproof.engine.services.findings import Author, Haul
 from tenantproof.engine.services.probes import Answer, Probe, ask
 from tenantproof.engine.services.sessions import subscriber_identity
-from tenantproof.engine.services.talks import Talk, side_by_side
+from tenantproof.engine.talks import Talk, side_by_side
 from tenantproof.engine.ways import Standing
 from tenantproof.oracle.entitlement import Stance
 

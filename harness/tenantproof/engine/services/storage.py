@@ -21,8 +21,8 @@ from tenantproof.engine.services.layouts import BUCKETS, OBJECTS, Buckets, Layou
 from tenantproof.engine.services.probes import Answer, Look, Probe, ask
 from tenantproof.engine.services.sessions import STORAGE_LOGIN, storage_identity
 from tenantproof.engine.services.storage_attempts import COMMANDS, READS, Attempts
-from tenantproof.engine.services.talks import Talk, side_by_side
 from tenantproof.engine.services.tenants import Parties, parties_of
+from tenantproof.engine.talks import Talk, side_by_side
 from tenantproof.engine.ways import Standing
 from tenantproof.oracle.entitlement import Stance
 

@@ -15,7 +15,7 @@ from tenantproof.engine.plan import Plan
 from tenantproof.engine.scripts import TRIGGERS_OFF, TRIGGERS_ON
 from tenantproof.engine.services.patterns import ID, USER
 from tenantproof.engine.services.sessions import with_claims
-from tenantproof.engine.services.talks import Talk
+from tenantproof.engine.talks import Talk
 
 _SHORTEST = 2
 

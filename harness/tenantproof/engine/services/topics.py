@@ -11,9 +11,9 @@ from tenantproof.engine.plan import Plan
 from tenantproof.engine.services.cast import Pair
 from tenantproof.engine.services.patterns import ID, USER, Pattern, literals_in, pattern_of
 from tenantproof.engine.services.probes import Probe, ask
-from tenantproof.engine.services.talks import Talk, side_by_side
 from tenantproof.engine.services.tenants import Parties
 from tenantproof.engine.services.topic_probes import EXTENSIONS, joining, sending
+from tenantproof.engine.talks import Talk, side_by_side
 
 MESSAGES = QName("realtime", "messages")
 SENDERS = re.compile(r"\brealtime\s*\.\s*\"?(?:send|send_binary|broadcast_changes|messages)\b", re.IGNORECASE)

@@ -9,7 +9,7 @@ from tenantproof.engine.services.findings import Author, Haul
 from tenantproof.engine.services.private_channels import in_private_channels
 from tenantproof.engine.services.published import in_publication
 from tenantproof.engine.services.storage import in_storage
-from tenantproof.engine.services.talks import hold, side_by_side
+from tenantproof.engine.talks import hold, side_by_side
 from tenantproof.engine.ways import Found, Standing, Way
 
 PHASE = "services"

@@ -10,24 +10,42 @@ from collections.abc import Generator, Iterable, Sequence
 from itertools import islice
 from typing import TypeVar
 
+import psycopg
+
 from tenantproof.core.attempt import Observation
 from tenantproof.engine.wire import Script, Wire
 
 T = TypeVar("T")
 Said = Sequence[tuple[Observation, ...]]
 Talk = Generator[Sequence[Script], Said, T]
-"""Yields scripts, is sent what `Wire.run` says of them, and returns what it came to."""
+"""Yields scripts, is sent what `Wire.run` says of them, and returns what it came to.
+
+Where the server refused what sets the session up for it, psycopg.Error is thrown in: the talk says what that means."""
 
 
 def hold(wire: Wire, talk: Talk[T]) -> T:
-    """What the talk comes to.  The wire's session must be the observer, and is so afterwards."""
+    """What the talk comes to, each of its scripts from the wire's savepoint.
+
+    Raises what the talk does, and psycopg.Error where the server is gone.
+    """
     try:
         scripts = next(talk)
         while True:
-            scripts = talk.send(wire.run(scripts))
+            scripts = talk.send(_said(wire, talk, scripts))
     except StopIteration as end:
         result: T = end.value
         return result
+
+
+def _said(wire: Wire, talk: Talk[T], scripts: Sequence[Script]) -> Said:
+    try:
+        answers = wire.run(scripts)
+        wire.settle()  # also where there was no script to wait for
+    except psycopg.Error as error:
+        if not wire.lost:
+            talk.throw(error)
+        raise
+    return answers
 
 
 def side_by_side(talks: Iterable[Talk[T]]) -> Talk[list[T]]:
@@ -39,7 +57,7 @@ def side_by_side(talks: Iterable[Talk[T]]) -> Talk[list[T]]:
         asked: dict[int, Sequence[Script]] = {}
         for number, said in heard.items():
             try:
-                asked[number] = _next(going[number], said)
+                asked[number] = next_scripts(going[number], said)
             except StopIteration as end:
                 results[number] = end.value
         together = [script for scripts in asked.values() for script in scripts]
@@ -48,7 +66,7 @@ def side_by_side(talks: Iterable[Talk[T]]) -> Talk[list[T]]:
     return [results[number] for number in range(len(going))]
 
 
-def _next(talk: Talk[T], said: Said | None) -> Sequence[Script]:
+def next_scripts(talk: Talk[T], said: Said | None) -> Sequence[Script]:
     """The scripts that the talk wants next.  Where it wants none, nobody waits for a round."""
     scripts = next(talk) if said is None else talk.send(said)
     while not scripts:
