@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Generic
 
 import psycopg
@@ -30,45 +29,33 @@ class Course(Generic[T]):
     talk: Talk[T]
 
 
-@dataclass(frozen=True, slots=True)
-class Finished(Generic[T]):
-    """What a course found, and for how many seconds nothing but each of its steps was waited for."""
-
-    found: T
-    seconds: tuple[float, ...]
-
-
 class _Lane(Generic[T]):
     def __init__(self, wire: Wire, course: Course[T]) -> None:
         self._wire, self._course = wire, course
-        self._sent = 0.0
-        self._seconds: list[float] = []
-        self.finished: Finished[T] | None = None
+        self.found: list[T] = []
+        """Holds one once the course is at its end."""
 
     def go_on(self, said: Said | None) -> bool:
         """Send the next step; False where the course is at its end."""
         try:
             scripts = next_scripts(self._course.talk, said)
         except StopIteration as end:
-            self.finished = Finished(end.value, tuple(self._seconds))
+            self.found.append(end.value)
             return False
         self._wire.send(Part(set_up=self._wire.anew(self._course.set_up), scripts=scripts))
-        self._sent = perf_counter()
         return True
 
-    def hear(self, quiet_since: float) -> Said:
+    def hear(self) -> Said:
         """What the last step came to.  Where its set-up failed, the course says what that means."""
         try:
-            answers = self._wire.hear()
+            return self._wire.hear()
         except psycopg.Error as error:
             if not self._wire.lost:
                 self._course.talk.throw(error)
             raise
-        self._seconds.append(perf_counter() - max(self._sent, quiet_since))
-        return answers
 
 
-def in_lanes(wire: Wire, courses: Iterable[Course[T]]) -> Iterator[Finished[T]]:
+def in_lanes(wire: Wire, courses: Iterable[Course[T]]) -> Iterator[T]:
     """What the courses found, in their order.
 
     A course is taken from *courses* when there is a lane for it.  Raises what `Wire.hear` and the courses raise; those
@@ -77,20 +64,16 @@ def in_lanes(wire: Wire, courses: Iterable[Course[T]]) -> Iterator[Finished[T]]:
     remaining = iter(courses)
     in_order: deque[_Lane[T]] = deque()
     going: deque[_Lane[T]] = deque()
-    quiet_since = perf_counter()
     while True:
         while len(going) < _LANES and (course := next(remaining, None)) is not None:
             lane = _Lane(wire, course)
             in_order.append(lane)
             if lane.go_on(None):
                 going.append(lane)
-        while in_order and (finished := in_order[0].finished) is not None:
-            in_order.popleft()
-            yield finished
+        while in_order and in_order[0].found:
+            yield in_order.popleft().found[0]
         if not going:
             return
         lane = going.popleft()
-        said = lane.hear(quiet_since)
-        quiet_since = perf_counter()
-        if lane.go_on(said):
+        if lane.go_on(lane.hear()):
             going.append(lane)

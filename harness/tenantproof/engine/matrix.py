@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from time import perf_counter
 
 import psycopg
 
@@ -18,7 +19,7 @@ from tenantproof.core.model import Command, Persona, QName
 from tenantproof.core.world import Row
 from tenantproof.engine.bench import Acts, Ground
 from tenantproof.engine.intended import Intended
-from tenantproof.engine.lanes import Course, Finished, in_lanes
+from tenantproof.engine.lanes import Course, in_lanes
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.talks import Talk
 from tenantproof.engine.wire import Wire
@@ -43,11 +44,11 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class MatrixRun:
-    """All cells, and how fast the reads went."""
+    """All cells, how many of them were read, and how long all of it took."""
 
     cells: tuple[Judged, ...]
     reads: int
-    read_seconds: float
+    seconds: float
 
 
 def look(wire: Wire, plan: Plan) -> Ground:
@@ -94,7 +95,8 @@ def sweeping(
     """
     rows = {name: _in_order(snapshot) for name, snapshot in ground.before.items()}
     intended = Intended(ground)
-    swept: list[Finished[list[Judged]]] = []
+    swept: list[list[Judged]] = []
+    start = perf_counter()
 
     def courses() -> Iterator[Course[list[Judged]]]:
         for persona in personas:
@@ -104,23 +106,22 @@ def sweeping(
             yield Course(acts.becoming, _cells_of(acts, plan, persona, rows, intended))
 
     try:
-        for finished in in_lanes(wire, courses()):
-            swept.append(finished)
-            yield Sweeping(sum(len(each.found) for each in swept), len(personas) * _cells_of_each(plan))
+        for found in in_lanes(wire, courses()):
+            swept.append(found)
+            yield Sweeping(sum(map(len, swept)), len(personas) * _cells_of_each(plan))
     except psycopg.OperationalError:
         if not wire.lost:
             raise
-    cells = [cell for each in swept for cell in each.found]
-    reads, seconds = sum(cell.command is Command.SELECT for cell in cells), sum(each.seconds[0] for each in swept)
+    cells = [cell for found in swept for cell in found]
+    reads = sum(cell.command is Command.SELECT for cell in cells)
     for persona in personas[len(swept) :]:
         cells.extend(_not_reached(plan, persona, rows))
-    return MatrixRun(tuple(cells), reads, seconds)
+    return MatrixRun(tuple(cells), reads, perf_counter() - start)
 
 
 def _cells_of(
     acts: Acts, plan: Plan, persona: Persona, rows: Mapping[QName, tuple[Row, ...]], intended: Intended
 ) -> Talk[list[Judged]]:
-    """All cells of one persona.  The first step is the reads."""
     stands = [plan.before(persona, relation, rows.get(relation.name, ())) for relation in plan.relations]
     outcomes = yield from acts.reads([next(_attempts(stand, Command.SELECT)) for stand in stands])
     read = _with_control(plan, list(_judge_reads(plan, stands, outcomes)))

@@ -569,7 +569,7 @@ def _timing(started_at: datetime, clock: Clock, run: MatrixRun | None, searched:
         started_at=started_at.isoformat(timespec="seconds"),
         seconds=round(perf_counter() - clock.started, 3),
         phases=clock.phases,
-        reads_per_second=round(run.reads / run.read_seconds, 1) if run is not None and run.read_seconds else 0.0,
+        reads_per_second=round(run.reads / run.seconds, 1) if run is not None and run.reads else 0.0,
         attempts_per_second=round(found.attempts / seconds, 1) if found is not None else 0.0,
         pairs_per_second=round(found.pairs / seconds, 1) if found is not None else 0.0,
     )

@@ -26,6 +26,7 @@ from tenantproof.engine.interference.links import links
 from tenantproof.engine.interference.recipes import Recipe, delete_rows, update_rows
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.scripts import has_key_of
+from tenantproof.engine.talks import Talk, side_by_side
 from tenantproof.engine.wire import Wire
 from tenantproof.oracle.entitlement import predicates_of
 from tenantproof.properties.border import Border, Side
@@ -112,11 +113,14 @@ class Builder:
     """Makes the other worlds of one persona."""
 
     def __init__(self, scene: Scene, border: Border, sides: Sides) -> None:
-        self._wire, self._plan, self._facts, self._recipes = scene.wire, scene.plan, scene.facts, scene.recipes
+        self._plan, self._facts, self._recipes = scene.plan, scene.facts, scene.recipes
         self._border, self._sides, self._refresh, self._famous = border, sides, scene.refresh, scene.famous
 
-    def worlds(self) -> tuple[Elsewhere, ...]:
-        """The other worlds that can be built, those with nothing in them left out."""
+    def worlds(self) -> Talk[tuple[Elsewhere, ...]]:
+        """The other worlds that can be built, those with nothing in them left out.
+
+        Each script starts from the observer and the seeded rows.
+        """
         drawn = (
             Elsewhere(
                 name="others' rows were changed and added",
@@ -131,21 +135,21 @@ class Builder:
                 inside=True,
             ),
         )
-        settled = [*(self._settled(world) for world in drawn), self._linked()]
+        settled = yield from side_by_side([*map(self._settled, drawn), self._linked()])
         return tuple(world for world in settled if world.happenings)
 
-    def _linked(self) -> Elsewhere:
+    def _linked(self) -> Talk[Elsewhere]:
         """Others refer to rows of the persona's tenant, each link made with their own rights."""
-        found = links(self._wire, self._plan, self._facts, self._border)
+        found = yield from links(self._plan, self._facts, self._border)
         world = Elsewhere(
             name="others referred to rows of the persona's tenant",
             happenings=tuple(happening for happening, _ in found),
             targets=tuple(dict.fromkeys(target for _, target in found)),
         )
-        if self.offended(world):
-            alone = self._offended_each([world.only([happening]) for happening in world.happenings])
+        if (yield from self._offended(world)):
+            alone = yield from self._offended_each([world.only([happening]) for happening in world.happenings])
             world = world.only(h for h, offended in zip(world.happenings, alone, strict=True) if not offended)
-        return self._together(world)
+        return (yield from self._together(world))
 
     def _changed(self, side: Side) -> Iterator[Happening]:
         for name, recipes in self._recipes.items():
@@ -261,38 +265,39 @@ class Builder:
             if sides[fact.row.key] is side and not _unsaid(tenancy, fact.row)
         ]
 
-    def _settled(self, world: Elsewhere) -> Elsewhere:
+    def _settled(self, world: Elsewhere) -> Talk[Elsewhere]:
         """The world without what the database refuses, or what reaches rows that the persona is entitled to."""
-        possible = self._together(world.only(self._possible(world.happenings)))
-        offended = self.offended(possible)
-        if not offended:
+        possible = yield from self._together(world.only((yield from self._possible(world.happenings))))
+        if not (yield from self._offended(possible)):
             return possible
-        hushed = self._together(possible.only(self._possible([replace(h, quietly=True) for h in possible.happenings])))
-        offended = self.offended(hushed)
+        quietly = yield from self._possible([replace(happening, quietly=True) for happening in possible.happenings])
+        hushed = yield from self._together(possible.only(quietly))
+        offended = yield from self._offended(hushed)
         if not offended:
             return hushed
-        rest = hushed.only(self._harmless(hushed, offended))
-        if not self.offended(rest):
+        rest = hushed.only((yield from self._harmless(hushed, offended)))
+        if not (yield from self._offended(rest)):
             return rest
-        return self._together(hushed.only(self._harmless(hushed, {h.relation for h in hushed.happenings})))
+        harmless = yield from self._harmless(hushed, {happening.relation for happening in hushed.happenings})
+        return (yield from self._together(hushed.only(harmless)))
 
-    def _together(self, world: Elsewhere) -> Elsewhere:
+    def _together(self, world: Elsewhere) -> Talk[Elsewhere]:
         """The world without the happenings that the database refuses after the others."""
         while world.happenings:
-            self._wire.restart(())
-            said = self._wire.run([world.statements])[0]
+            (said,) = yield [world.statements]
             if not said[-1].refused:
                 break
             world = world.only(_all_but(world.happenings, len(said) - 1))
         return world
 
-    def _harmless(self, world: Elsewhere, suspected: Set[QName]) -> list[Happening]:
+    def _harmless(self, world: Elsewhere, suspected: Set[QName]) -> Talk[list[Happening]]:
         """Its happenings; of those in *suspected* relations only what nobody's rights depend on, column by column."""
         doubtful = [happening for happening in world.happenings if happening.relation in suspected]
-        guilty = dict(zip(doubtful, self._offended_each([world.only([h]) for h in doubtful]), strict=True))
+        verdicts = yield from self._offended_each([world.only([happening]) for happening in doubtful])
+        guilty = dict(zip(doubtful, verdicts, strict=True))
         split = {happening: self._columns(happening) for happening in doubtful if guilty[happening]}
         parts = [part for parts in split.values() for part in parts]
-        blamed = dict(zip(parts, self._offended_each([world.only([part]) for part in parts]), strict=True))
+        blamed = dict(zip(parts, (yield from self._offended_each([world.only([p]) for p in parts])), strict=True))
         return [
             part
             for happening in world.happenings
@@ -305,36 +310,33 @@ class Builder:
         parts = [self._with(happening, (column,), happening.keys) for column in happening.columns]
         return parts if len(parts) > 1 else []
 
-    def _possible(self, happenings: Sequence[Happening]) -> list[Happening]:
+    def _possible(self, happenings: Sequence[Happening]) -> Talk[list[Happening]]:
         """Those that the database accepts: as they are, else quietly, else column by column."""
-        found: list[Happening] = []
-        for happening, accepted in zip(happenings, self._accepted(happenings), strict=True):
-            if accepted:
-                found.append(happening)
-                continue
-            hushed = replace(happening, quietly=True)
-            parts = [hushed, *(self._with(hushed, (column,), hushed.keys) for column in hushed.columns)]
-            verdicts = self._accepted(parts)
-            found.extend(parts[:1] if verdicts[0] else [p for p, ok in zip(parts, verdicts, strict=True) if ok])
-        return found
+        accepted = yield from _accepted(happenings)
+        hushed = [replace(h, quietly=True) for h, ok in zip(happenings, accepted, strict=True) if not ok]
+        instead = iter((yield from side_by_side(map(self._accepted_parts, hushed))))
+        return [
+            part
+            for happening, ok in zip(happenings, accepted, strict=True)
+            for part in ([happening] if ok else next(instead))
+        ]
 
-    def _accepted(self, happenings: Sequence[Happening]) -> list[bool]:
-        self._wire.restart(())
-        answers = self._wire.run([happening.statements for happening in happenings])
-        return [not said[-1].refused for said in answers]
+    def _accepted_parts(self, hushed: Happening) -> Talk[list[Happening]]:
+        parts = [hushed, *(self._with(hushed, (column,), hushed.keys) for column in hushed.columns)]
+        verdicts = yield from _accepted(parts)
+        return parts[:1] if verdicts[0] else [part for part, ok in zip(parts, verdicts, strict=True) if ok]
 
-    def offended(self, world: Elsewhere) -> frozenset[QName]:
+    def _offended(self, world: Elsewhere) -> Talk[frozenset[QName]]:
         """The relations of which the persona is entitled to other rows, or other content, than in world 1."""
-        return self._offended_each([world])[0]
+        return (yield from self._offended_each([world]))[0]
 
-    def _offended_each(self, worlds: Sequence[Elsewhere]) -> list[frozenset[QName]]:
-        self._wire.restart(())
+    def _offended_each(self, worlds: Sequence[Elsewhere]) -> Talk[list[frozenset[QName]]]:
         queries = [
             query
             for name, relation in self._facts.relations.items()
             for query in (self._facts.watches[name].query, contents_query(relation))
         ]
-        heard = self._wire.run([(*world.statements, *queries) for world in worlds])
+        heard = yield [(*world.statements, *queries) for world in worlds]
         return [self._offended_by(world, said) for world, said in zip(worlds, heard, strict=True)]
 
     def _offended_by(self, world: Elsewhere, said: Answer) -> frozenset[QName]:
@@ -363,6 +365,12 @@ class Builder:
         """Also rows inside the own tenant, unless it is they that the world changes."""
         side = self._border.side(name, row)
         return side is Side.MINE or (side is Side.INSIDE and not world.inside)
+
+
+def _accepted(happenings: Sequence[Happening]) -> Talk[list[bool]]:
+    """Of each whether the database accepts it by itself."""
+    answers = yield [happening.statements for happening in happenings]
+    return [not said[-1].refused for said in answers]
 
 
 def _all_but(happenings: Sequence[Happening], place: int) -> list[Happening]:

@@ -20,7 +20,7 @@ from tenantproof.engine.interference.recipes import literals, update_rows
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.replay import timeless
 from tenantproof.engine.scripts import as_observer, as_persona, has_key_of
-from tenantproof.engine.wire import Wire
+from tenantproof.engine.talks import Talk
 from tenantproof.properties.border import Border, Side
 
 _MOST_PARENTS = 2
@@ -28,14 +28,13 @@ _MOST_LINKS = 40
 """In a large schema each link costs each batch."""
 
 
-def links(wire: Wire, plan: Plan, facts: Facts, border: Border) -> list[tuple[Happening, Target]]:
+def links(plan: Plan, facts: Facts, border: Border) -> Talk[list[tuple[Happening, Target]]]:
     """Links that a member of another tenant can make to a row that the persona may delete or change, one of a kind."""
     victim = _victim(plan, border)
     if victim is None:
         return []
     asked = list(_candidates(plan, facts, border, victim))
-    wire.restart(())
-    answers = wire.run([happening.statements for happening, _ in asked])
+    answers = yield [happening.statements for happening, _ in asked]
     found: dict[tuple[str, QName], tuple[Happening, Target]] = {}
     for (happening, target), said in zip(asked, answers, strict=True):
         if len(said) == len(happening.statements) and said[len(happening.before)].count == 1:

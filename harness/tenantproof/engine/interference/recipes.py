@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from psycopg import sql
 
@@ -50,18 +51,19 @@ def learn_recipes(wire: Wire, facts: Facts, tenancy: Mapping[QName, Tenancy]) ->
         for column in _changeable(relation, tenancy.get(name, Tenancy()))
     ]
     found: dict[tuple[QName, str], Recipe] = {}
-    for quietly in (False, True):
-        rounds = max((len(expressions) for _, _, expressions in wanted), default=0)
-        for turn in range(rounds):
-            asked = [
-                (name, column.name, expressions[turn])
-                for name, column, expressions in wanted
-                if turn < len(expressions) and (name, column.name) not in found
-            ]
-            scripts = [_trial(name, column, expression, quietly=quietly) for name, column, expression in asked]
-            for (name, column_name, expression), said in zip(asked, wire.run(scripts), strict=True):
-                if not said[-1].refused:
-                    found[name, column_name] = Recipe(column=column_name, expression=expression, quietly=quietly)
+    # What comes first nearly always does, and over a slow line a round for each of the others would be long.
+    for quietly, turns in product((False, True), (slice(1), slice(1, None))):
+        asked = [
+            (name, column.name, expression)
+            for name, column, expressions in wanted
+            for expression in expressions[turns]
+            if (name, column.name) not in found
+        ]
+        scripts = [_trial(name, column, expression, quietly=quietly) for name, column, expression in asked]
+        for (name, column_name, expression), said in zip(asked, wire.run(scripts), strict=True):
+            if not said[-1].refused:
+                recipe = Recipe(column=column_name, expression=expression, quietly=quietly)
+                found.setdefault((name, column_name), recipe)
     return {
         name: tuple(found[name, column.name] for column in relation.columns if (name, column.name) in found)
         for name, relation in facts.relations.items()

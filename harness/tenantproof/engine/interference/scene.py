@@ -15,6 +15,7 @@ from tenantproof.engine.interference.facts import Facts, gather, known_relations
 from tenantproof.engine.interference.lexicon import Lexicon
 from tenantproof.engine.interference.recipes import Recipes, learn_recipes
 from tenantproof.engine.plan import Plan
+from tenantproof.engine.talks import hold
 from tenantproof.engine.wire import Wire
 from tenantproof.generation.vocabulary import Noun, Verb, Vocabulary
 from tenantproof.properties.border import Border, Side
@@ -90,7 +91,8 @@ class Seat:
         self._sides = scene.facts.sides(self.border)
         self.builder = Builder(scene, self.border, self._sides)
         self.vocabulary: Vocabulary = scene.lexicon.of(self.border, self._sides)
-        self.arena = Arena(scene, self.border, self.builder.worlds(), tally)
+        scene.wire.restart(())
+        self.arena = Arena(scene, self.border, hold(scene.wire, self.builder.worlds()), tally)
 
     @property
     def worlds(self) -> tuple[Elsewhere, ...]:
