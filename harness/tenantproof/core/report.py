@@ -51,7 +51,7 @@ class Timing:
     seconds: float = 0.0
     phases: Mapping[str, float] = field(default_factory=dict)
     reads_per_second: float = 0.0
-    """Matrix cells of command SELECT per second of wall time in their pipeline."""
+    """Matrix cells of command SELECT per second of the whole matrix, writes and judging included."""
     attempts_per_second: float = 0.0
     """Programs of the search per second of wall time, drawing and shrinking included."""
     pairs_per_second: float = 0.0
