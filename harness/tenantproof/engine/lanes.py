@@ -17,7 +17,7 @@ import psycopg
 from tenantproof.engine.talks import Said, T, Talk, next_scripts
 from tenantproof.engine.wire import Part, Script, Wire
 
-_LANES = 3
+LANES = 3
 """Courses under way at the same time: one that is judged, one at the server, one on the line."""
 
 
@@ -65,7 +65,7 @@ def in_lanes(wire: Wire, courses: Iterable[Course[T]]) -> Iterator[T]:
     in_order: deque[_Lane[T]] = deque()
     going: deque[_Lane[T]] = deque()
     while True:
-        while len(going) < _LANES and (course := next(remaining, None)) is not None:
+        while len(going) < LANES and (course := next(remaining, None)) is not None:
             lane = _Lane(wire, course)
             in_order.append(lane)
             if lane.go_on(None):
