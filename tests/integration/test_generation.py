@@ -35,6 +35,7 @@ from tenantproof.engine.plan import Plan
 from tenantproof.engine.replay import timeless
 from tenantproof.engine.scripts import as_observer, as_persona
 from tenantproof.engine.wire import Script, Wire
+from tenantproof.generation.obvious import obvious_reads
 from tenantproof.generation.programs import Profile, programs_about
 from tenantproof.generation.vocabulary import Noun, Verb
 from tenantproof.identity.personas import personas, without_dual
@@ -287,6 +288,30 @@ def test_a_search_leaves_the_database_as_it_was_but_for_sequences(path: Path, at
     assert before == after
     assert moved.keys() == sequences.keys()
     assert {name for name in moved if moved[name] != sequences[name]} == moving
+
+
+def test_a_world_that_the_database_refuses_tells_nothing() -> None:
+    """Part of what it accepts may violate a constraint: then others are heard all the same, and the search goes on."""
+    with scene_of(SMALL) as scene:
+        seat = Seat(scene, scene.cast[0], Tally())
+        world = next(world for world in seat.worlds if world.happenings)
+        refused = world.only([replace(world.happenings[0], sql="SELECT 1/0")])
+        program = next(iter(obvious_reads(seat.vocabulary)))
+        assert seat.arena.learned(program, [refused, world, refused]) == [
+            None,
+            *seat.arena.learned(program, [world]),
+            None,
+        ]
+        assert seat.arena.in_turn(program, refused) is None
+        assert seat.arena.in_turn(program, world) is not None
+
+
+@pytest.mark.parametrize("shape", ["odd_names", "groups_in_organizations"])
+def test_a_default_that_only_a_user_has_stops_no_search(shape: str) -> None:
+    """A row of others without a number of its own cannot be added by the observer there; and a ULID is not guessed."""
+    report = check(ROOT / "fixtures" / "shapes" / shape / "by_hand.tenancy.yaml", attempts=20)
+    assert report.search is not None
+    assert not report.gating(Severity.MEDIUM)
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,15 @@ RANDOM = [
     "encode(extensions.gen_random_bytes(16), 'hex'::text)",
     "md5((random())::text)",
     "nanoid(10)",
+    "public.generate_ulid()",
+    "gen_ulid()",
+    'ids."new_ksuid"()',
 ]
 PLAIN = [None, "''::text", "now()", "nextval('notes_id_seq'::regclass)", "'draft'::text", "auth.uid()"]
 
 
-def column(name: str = "x", *, default: str | None = None, base: str = "pg_catalog.text") -> Column:
-    return Column(name=name, position=1, type="text", base_type=base, category="S", default=default)
+def column(name: str = "x", *, default: str | None = None, base: str = "pg_catalog.text", type: str = "text") -> Column:
+    return Column(name=name, position=1, type=type, base_type=base, category="S", default=default)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +96,18 @@ def test_other_defaults_are_neither(default: str | None) -> None:
 def test_a_uuid_is_not_guessed_wherever_it_comes_from() -> None:
     assert is_unguessable(column(base="pg_catalog.uuid"))
     assert not is_secret(column("owner_id", base="pg_catalog.uuid"), keyed=False)
+
+
+@pytest.mark.parametrize("type", ["public.ulid", "ulid", 'ids."Ulid"', "cuid2", "typeid"])
+def test_neither_is_what_is_named_after_a_random_id(type: str) -> None:
+    """A domain over text, whose values the application makes."""
+    assert is_unguessable(column("id", type=type))
+    assert not is_secret(column("folder_id", type=type), keyed=False)
+
+
+@pytest.mark.parametrize("type", ["fluid", "public.liquid", "ulids", "xid", "text", "character varying(26)"])
+def test_other_types_can_be_guessed(type: str) -> None:
+    assert not is_unguessable(column("id", type=type))
 
 
 @given(st.text(min_size=1, max_size=12), st.sampled_from([*RANDOM, *PLAIN]))

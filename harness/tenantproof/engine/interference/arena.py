@@ -9,10 +9,10 @@ looked for only in relations that the statistics of the transaction say it touch
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -32,6 +32,8 @@ from tenantproof.properties.integrity import Breach, Hanging, breaches
 
 if TYPE_CHECKING:
     from tenantproof.engine.interference.scene import Scene
+
+T = TypeVar("T")
 
 _LASTING = 4
 _BASE = "SAVEPOINT world_1"
@@ -198,9 +200,27 @@ class Arena:
         ]
 
     def learned(self, program: Program, worlds: Sequence[Elsewhere]) -> list[Difference | None]:
-        """What the program tells about each of these worlds, nondeterminism left out."""
-        found = self._suspicions(program, worlds)
+        """What the program tells about each of these worlds, nondeterminism left out; None also of those that the
+        database refuses: part of what it accepts may violate a constraint."""
+        found = self._unless_refused(lambda: self._suspicions(program, worlds))
+        if found is None:
+            possible = self._possible(worlds)
+            told = iter(self._suspicions(program, [world for world, ok in zip(worlds, possible, strict=True) if ok]))
+            found = [next(told) if ok else None for ok in possible]
         return [suspicion.difference if suspicion is not None else None for suspicion in found]
+
+    def _unless_refused(self, ask: Callable[[], T]) -> T | None:
+        """None where the database refuses to make one of the worlds."""
+        try:
+            return ask()
+        except psycopg.Error:
+            if self._wire.lost:
+                raise
+        return None
+
+    def _possible(self, worlds: Sequence[Elsewhere]) -> list[bool]:
+        self._wire.restart(())
+        return [not said[-1].refused for said in self._wire.run([world.statements for world in worlds])]
 
     def suspicion(self, program: Program, world: Elsewhere) -> Suspicion | None:
         """The program and the world with both observations; None where they are the same."""
@@ -230,12 +250,19 @@ class Arena:
             for world, (answers, _) in zip(worlds, elsewhere, strict=True)
         ]
 
-    def in_turn(self, program: Program, between: Elsewhere) -> tuple[Answer, Answer, Answer]:
-        """The program's answers twice in world 1, then in another: what is not undone (sequences) goes on counting."""
+    def in_turn(self, program: Program, between: Elsewhere) -> tuple[Answer, Answer, Answer] | None:
+        """The program's answers twice in world 1, then in another: what is not undone (sequences) goes on counting.
+
+        None where the database refuses to make that world.
+        """
         self._begin()
-        (own, _), (other, _) = self._act_each([self._stay(None, [program] * 2), self._stay(between, [program])])
+        stays = [self._stay(None, [program] * 2), self._stay(between, [program])]
+        acted = self._unless_refused(lambda: self._act_each(stays))
+        if acted is None:
+            return None
         self._leave()
-        return own[0], own[1], other[0]
+        ((first, second), _), ((third,), _) = acted
+        return first, second, third
 
     def damage(self, program: Program, world: Elsewhere | None = None) -> Damage | None:
         """What the program changes that it may not change, in world 1 or in another."""

@@ -11,7 +11,12 @@ _SECRET_NAME = re.compile(
     r"|(invite|invitation|share|join|access|verification|reset|magic|recovery|claim|redeem|confirm\w*)_?(code|key|link|id)$"
     r"|(api|access|signing|encryption)_?key"
 )
-_RANDOM_DEFAULT = re.compile(r"gen_random|uuid_generate|random\(|md5\(|nanoid|encode\(", re.IGNORECASE)
+_RANDOM_ID = r"(ulid|ksuid|cuid2?|nanoid|typeid)"
+"""Ids of 80 random bits and more, as extensions, domains and functions are called that make them."""
+_RANDOM_DEFAULT = re.compile(
+    rf"gen_random|uuid_generate|random\(|md5\(|nanoid|encode\(|{_RANDOM_ID}\w*\"?\(", re.IGNORECASE
+)
+_RANDOM_TYPE = re.compile(rf"(^|\.)\"?({_RANDOM_ID}|uuid)\"?$", re.IGNORECASE)
 
 
 def is_secret(column: Column, *, keyed: bool) -> bool:
@@ -23,4 +28,5 @@ def is_secret(column: Column, *, keyed: bool) -> bool:
 
 def is_unguessable(column: Column) -> bool:
     """Whether a value is random: it can be known (from a link), and not be guessed."""
-    return column.base_type.endswith(".uuid") or bool(_RANDOM_DEFAULT.search(column.default or ""))
+    by_type = any(_RANDOM_TYPE.search(name) for name in (column.type, column.base_type))
+    return by_type or bool(_RANDOM_DEFAULT.search(column.default or ""))

@@ -41,6 +41,8 @@ def _told(seat: Seat, noun: Noun, word: Word) -> Catch | None:
     program = Program(lines=(_insert_returning(noun, word),))
     between = Elsewhere(name="others added a row", happenings=(addition,))
     answers = seat.arena.in_turn(program, between)
+    if answers is None:
+        return None
     numbers = [_number(answer) for answer in answers]
     one, two, three = (number if number is not None else 0 for number in numbers)
     if None in numbers or three - two <= two - one:
