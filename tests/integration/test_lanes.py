@@ -118,6 +118,24 @@ def test_nothing_else_is_sent_while_something_is_to_be_heard(wire: Wire) -> None
     assert wire.hear()[0][0].count == 1
 
 
+def test_a_stop_leaves_courses_where_they_are(wire: Wire) -> None:
+    stops = iter([False, False, False, True])
+    assert list(in_lanes(wire, [named(str(n), asks(20)) for n in range(9)], lambda: next(stops, True))) == []
+    wire.restart(("SET LOCAL app.who = 'after'",))
+    assert hold(wire, asks(1)) == ["after"]
+
+
+def test_no_more_is_under_way_than_a_bound(wire: Wire) -> None:
+    """Answers that nobody has read lie in memory, and libpq takes no more than 2 GB of them."""
+    scripts = [WHO] * 60 * 40
+    for number in range(3):
+        wire.send(Part(set_up=wire.anew((f"SET LOCAL app.who = '{number}'",)), scripts=scripts))
+    assert len(wire._under_way) == 12  # what nobody else can see
+    heard = [wire.hear() for _ in range(3)]
+    assert [{said[0].rows[0][0] for said in answers} for answers in heard] == [{"0"}, {"1"}, {"2"}]
+    assert [len(answers) for answers in heard] == [len(scripts)] * 3
+
+
 def test_scripts_without_end_do_not_choke_the_line(wire: Wire) -> None:
     """More is on its way in both directions than any buffer holds."""
     long = f"SELECT '{'x' * 20_000}'"

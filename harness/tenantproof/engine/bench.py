@@ -49,8 +49,6 @@ class Acts:
         try:
             answers = yield scripts
         except psycopg.Error as error:
-            if self._became:
-                raise
             raise TargetError(self._why(error)) from error
         self._became = True
         return answers
@@ -58,7 +56,7 @@ class Acts:
     def _why(self, error: psycopg.Error) -> str:
         identity = self._identity
         return (
-            f"nobody can become {identity.persona.name}: {str(error).strip()}\n"
+            f"nobody can become {identity.persona.name}{' again' * self._became}: {str(error).strip()}\n"
             f"  the session sets the role {identity.role}"
             + (f" as {identity.login}" if identity.login else "")
             + (f" and calls {identity.pre_request}()" if identity.pre_request else "")

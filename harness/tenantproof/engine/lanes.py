@@ -8,7 +8,7 @@ every step, and the server for the course; over a slow line that was most of a r
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic
 
@@ -55,16 +55,16 @@ class _Lane(Generic[T]):
             raise
 
 
-def in_lanes(wire: Wire, courses: Iterable[Course[T]]) -> Iterator[T]:
+def in_lanes(wire: Wire, courses: Iterable[Course[T]], stop: Callable[[], bool] = lambda: False) -> Iterator[T]:
     """What the courses found, in their order.
 
-    A course is taken from *courses* when there is a lane for it.  Raises what `Wire.hear` and the courses raise; those
-    that are under way are not at their end then.
+    A course is taken from *courses* when there is a lane for it.  *stop* is asked before each step: then those that
+    are under way are left where they are.  Raises what `Wire.hear` and the courses raise.
     """
     remaining = iter(courses)
     in_order: deque[_Lane[T]] = deque()
     going: deque[_Lane[T]] = deque()
-    while True:
+    while not stop():
         while len(going) < LANES and (course := next(remaining, None)) is not None:
             lane = _Lane(wire, course)
             in_order.append(lane)
@@ -77,3 +77,5 @@ def in_lanes(wire: Wire, courses: Iterable[Course[T]]) -> Iterator[T]:
         lane = going.popleft()
         if lane.go_on(lane.hear()):
             going.append(lane)
+    if not wire.lost:
+        wire.give_up()

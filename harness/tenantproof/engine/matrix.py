@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -90,43 +91,45 @@ def sweeping(
 ) -> Generator[Sweeping, None, MatrixRun]:
     """All cells of these personas.  What the database refuses is an answer, never an exception.
 
-    Says after each persona how far it has come.  *stop* is asked before each persona: from then on cells are untested,
-    as they are once the server is gone; personas who had begun are finished.
+    Says after each persona how far it has come.  *stop* is asked all the time: from then on cells are untested, as they
+    are once the server is gone.
     """
     rows = {name: _in_order(snapshot) for name, snapshot in ground.before.items()}
     intended = Intended(ground)
-    swept: list[list[Judged]] = []
+    known: dict[str, list[Judged]] = defaultdict(list)
     start = perf_counter()
 
-    def courses() -> Iterator[Course[list[Judged]]]:
+    def courses() -> Iterator[Course[None]]:
         for persona in personas:
-            if stop() or wire.lost:
-                return
             acts = Acts(plan.identities[persona.name], ground)
-            yield Course(acts.becoming, _cells_of(acts, plan, persona, rows, intended))
+            yield Course(acts.becoming, _cells_of(acts, plan, persona, rows, intended, known[persona.name]))
 
     try:
-        for found in in_lanes(wire, courses()):
-            swept.append(found)
-            yield Sweeping(sum(map(len, swept)), len(personas) * _cells_of_each(plan))
+        for _ in in_lanes(wire, courses(), lambda: stop() or wire.lost):
+            yield Sweeping(sum(map(len, known.values())), len(personas) * _cells_of_each(plan))
     except psycopg.OperationalError:
         if not wire.lost:
             raise
-    cells = [cell for found in swept for cell in found]
-    reads = sum(cell.command is Command.SELECT for cell in cells)
-    for persona in personas[len(swept) :]:
-        cells.extend(_not_reached(plan, persona, rows))
-    return MatrixRun(tuple(cells), reads, perf_counter() - start)
+    seconds = perf_counter() - start
+    reads = sum(cell.command is Command.SELECT for cells in known.values() for cell in cells)
+    for persona in personas:
+        known[persona.name] += _not_reached(plan, persona, rows, known[persona.name])
+    return MatrixRun(tuple(cell for persona in personas for cell in known[persona.name]), reads, seconds)
 
 
 def _cells_of(
-    acts: Acts, plan: Plan, persona: Persona, rows: Mapping[QName, tuple[Row, ...]], intended: Intended
-) -> Talk[list[Judged]]:
+    acts: Acts,
+    plan: Plan,
+    persona: Persona,
+    rows: Mapping[QName, tuple[Row, ...]],
+    intended: Intended,
+    known: list[Judged],
+) -> Talk[None]:
+    """All cells of one persona are added to *known*, as soon as they are: what is known stands, whatever comes."""
     stands = [plan.before(persona, relation, rows.get(relation.name, ())) for relation in plan.relations]
     outcomes = yield from acts.reads([next(_attempts(stand, Command.SELECT)) for stand in stands])
-    read = _with_control(plan, list(_judge_reads(plan, stands, outcomes)))
-    written = yield from _judged_writes(acts, plan, list(_write_stands(plan, stands, rows)), intended)
-    return [*read, *written]
+    known += _with_control(plan, list(_judge_reads(plan, stands, outcomes)))
+    known += yield from _judged_writes(acts, plan, list(_write_stands(plan, stands, rows)), intended)
 
 
 def _cells_of_each(plan: Plan) -> int:
@@ -134,14 +137,15 @@ def _cells_of_each(plan: Plan) -> int:
     return sum(1 + sum(command in relation.updatable for command in WRITES) for relation in plan.relations)
 
 
-def _not_reached(plan: Plan, persona: Persona, rows: Mapping[QName, tuple[Row, ...]]) -> Iterator[Judged]:
-    """The persona's cells, none of which was tried."""
+def _not_reached(
+    plan: Plan, persona: Persona, rows: Mapping[QName, tuple[Row, ...]], known: Sequence[Judged]
+) -> list[Judged]:
+    """The persona's cells that are not among the *known*: reads and writes become known together, each."""
     untested = Judgement(verdict=Verdict.UNTESTED, reason=NOT_REACHED)
     stands = [plan.before(persona, relation, rows.get(relation.name, ())) for relation in plan.relations]
-    for stand in stands:
-        yield Judged(stand.relation, stand, Command.SELECT, untested, ())
-    for relation, stand, command in _write_stands(plan, stands, rows):
-        yield Judged(relation, stand, command, untested, ())
+    reads = [] if known else [Judged(stand.relation, stand, Command.SELECT, untested, ()) for stand in stands]
+    writes = [Judged(*write, untested, ()) for write in _write_stands(plan, stands, rows)]
+    return reads + (writes if len(known) <= len(stands) else [])
 
 
 def _in_order(snapshot: Snapshot) -> tuple[Row, ...]:

@@ -11,6 +11,7 @@ from psycopg import sql
 
 from tenantproof.core.attempt import Attempt, Change, Observation, Snapshot, Stage
 from tenantproof.core.catalog import Catalog, Relation
+from tenantproof.core.errors import TargetError
 from tenantproof.core.model import QName, Tenancy
 from tenantproof.core.ports import Identity
 from tenantproof.core.world import Key, Row
@@ -130,12 +131,16 @@ class Script:
     def acted(self, observations: tuple[Observation, ...]) -> Observation:
         """What the persona perceived; where somebody else's work was in the way of the stage, that refusal.
 
-        Raises RuntimeError where the stage could not be set for another reason.
+        Raises TargetError where the stage could not be set for another reason: mostly because the session could not
+        become the persona again.
         """
         if len(observations) <= self.act:
             if observations[-1].sqlstate in _IN_THE_WAY:
                 return observations[-1]
-            raise RuntimeError(f"the stage could not be set: {observations[-1].in_words()}")
+            raise TargetError(
+                f"the stage of an attempt could not be set: {observations[-1].in_words()}\n"
+                "  after it the session becomes the persona again; a pre-request function that counts calls ends a run"
+            )
         return observations[self.act]
 
     def seen(self, observations: tuple[Observation, ...]) -> tuple[Observation, ...]:

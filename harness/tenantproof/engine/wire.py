@@ -9,7 +9,7 @@ a pipeline, while here an error is one answer among many.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from select import select
 
@@ -67,7 +67,7 @@ class _Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Errand:
-    """A part that was sent, and how many round trips had been waited for by then."""
+    """A part that is to be heard of, and how many round trips had been waited for when it was given."""
 
     pieces: Sequence[_Piece]
     round_trips: int
@@ -103,7 +103,9 @@ class Wire:
         self._bracket = bracket
         self._notices: list[str] = []
         self._unread: list[int] = []
-        self._sent: deque[_Errand] = deque()
+        self._errands: deque[_Errand] = deque()
+        self._waiting: deque[_Piece] = deque()
+        self._under_way: deque[_Piece] = deque()
         self._pg.notice_handler = self._notice
         self.counter = Counter()
 
@@ -165,7 +167,7 @@ class Wire:
         All of it is sent ahead, so over a slow line the parts share their waiting.  Returns what `run` does, for each
         part; raises psycopg.Error where set-up fails, as `prepare` does.
         """
-        assert not self._sent, "what was sent is to be heard first"
+        assert not self._errands, "what was sent is to be heard first"
         pieces = [piece for number, part in enumerate(parts) for piece in _pieces(number, part)]
         answers: list[list[tuple[Observation, ...]]] = [[] for _ in parts]
         for piece in pieces[:_AHEAD]:
@@ -182,40 +184,60 @@ class Wire:
         return answers
 
     def send(self, part: Part) -> None:
-        """Send a part without waiting for its answers, which `hear` brings.  Nothing else may run until then."""
+        """Send a part without waiting for its answers, which `hear` brings.  Nothing else may run until then.
+
+        Of all parts together no more is under way than of those of `run_each`: answers nobody has read take memory.
+        """
         self.settle()
         pieces = tuple(_pieces(0, part))
-        for piece in pieces:
-            self._send_piece(piece)
-        self._sent.append(_Errand(pieces=pieces, round_trips=self.counter.round_trips))
+        self._errands.append(_Errand(pieces=pieces, round_trips=self.counter.round_trips))
+        self._waiting.extend(pieces)
+        self._send_more()
 
     def hear(self) -> list[tuple[Observation, ...]]:
         """What the first part that was sent, and not heard of yet, came to: as `run` says it.
 
         Raises psycopg.Error where its set-up failed; what was sent after it is not heard of then.
         """
-        errand = self._sent.popleft()
-        later = [piece for other in self._sent for piece in other.pieces]
+        errand = self._errands.popleft()
         answers: list[tuple[Observation, ...]] = []
         # Whoever was waited for after this was sent has waited for a part of its way as well.
         self.counter.round_trips += errand.round_trips == self.counter.round_trips
-        for at, piece in enumerate(errand.pieces):
+        for piece in errand.pieces:
             if piece.set_up and (failure := self._receive_set_up(len(piece.set_up))) is not None:
-                self._sent.clear()
-                self._unless(failure, [*errand.pieces[at:], *later], answered=len(piece.set_up) + 1)
+                self.give_up(answered=len(piece.set_up) + 1)
+                raise psycopg.errors.error_from_result(failure)
             answers.extend(self._receive_all(piece.scripts))
+            self._under_way.popleft()
+            self._send_more()
         return answers
+
+    def give_up(self, *, answered: int = 0) -> None:
+        """Wait for what is under way, but for the results *answered* already; it and all else that was sent is
+        forgotten."""
+        self._waiting.clear()
+        self._errands.clear()
+        self._drop(self._under_way, answered=answered)
+        self._under_way.clear()
+
+    def _send_more(self) -> None:
+        while self._waiting and len(self._under_way) < _AHEAD:
+            piece = self._waiting.popleft()
+            self._under_way.append(piece)
+            self._send_piece(piece)
 
     def _unless(self, failure: pq.abc.PGresult | None, sent: Sequence[_Piece], *, answered: int = 0) -> None:
         """Go on, unless set-up failed: then drop the answers to what was sent, but for those *answered* already."""
-        if failure is None:
-            return
+        if failure is not None:
+            self._drop(sent, answered=answered)
+            raise psycopg.errors.error_from_result(failure)
+
+    def _drop(self, sent: Iterable[_Piece], *, answered: int) -> None:
         for _ in range(sum(piece.answers for piece in sent) - answered):
             self._await()
             if (result := self._pg.get_result()) is not None and result.status != pq.ExecStatus.PIPELINE_SYNC:
                 self._end_of_result()
         self._notices.clear()
-        raise psycopg.errors.error_from_result(failure)
 
     def _send_piece(self, piece: _Piece) -> None:
         if piece.set_up:
@@ -256,7 +278,7 @@ class Wire:
         return tuple(observations)
 
     def _set_up(self, statements: Script) -> None:
-        assert not self._sent, "what was sent is to be heard first"
+        assert not self._errands, "what was sent is to be heard first"
         self._send_set_up(statements)
         self._unread.append(len(statements))
         if len(self._unread) > _CHUNK:

@@ -190,7 +190,8 @@ def _insert_ahead(
         inserts.append(whole)
         if can_be_tried(table, bodies):
             break
-    accepted, _ = until_refused(connection, [*inserts, TRIGGERS_ON], first=[TRIGGERS_OFF])
+    ending = [TRIGGERS_ON] if len(inserts) == len(names) else []
+    accepted, _ = until_refused(connection, [*inserts, *ending], first=[TRIGGERS_OFF])
     return {name: number < accepted for number, name in enumerate(names[: accepted + 1])}
 
 

@@ -182,7 +182,7 @@ class Arena:
         visits = [(world, places) for world, places in visits if places]
         suspects: list[tuple[int, Elsewhere, Answer]] = []
         elsewhere: list[Damage] = []
-        heard = self._in_each([(world, [programs[i] for i in places]) for world, places in visits])
+        visits, heard = self._visited(programs, visits)
         for (world, places), (seconds, damages) in zip(visits, heard, strict=True):
             elsewhere += damages
             self.tally.pairs += len(places)
@@ -223,15 +223,19 @@ class Arena:
         return [not said[-1].refused for said in self._wire.run([world.statements for world in worlds])]
 
     def suspicion(self, program: Program, world: Elsewhere) -> Suspicion | None:
-        """The program and the world with both observations; None where they are the same."""
-        return self._suspicions(program, [world])[0]
+        """The program and the world with both observations; None where they are the same, or it is refused."""
+        found = self._unless_refused(lambda: self._suspicions(program, [world]))
+        return found[0] if found is not None else None
 
     def lasting(self, suspicion: Suspicion) -> bool:
         """Whether it is the same every time, alternating between the worlds: what draws lots differs in the end."""
         program, world = suspicion.program, suspicion.world
         self._begin()
         both = (self._stay(None, [program] * 3), self._stay(world, [program] * 2))
-        heard = [answers for answers, _ in self._act_each(both * _LASTING)]
+        acted = self._unless_refused(lambda: self._act_each(both * _LASTING))
+        if acted is None:
+            return False
+        heard = [answers for answers, _ in acted]
         self._leave()
         for (first, *again), elsewhere in zip(heard[::2], heard[1::2], strict=True):
             found = _judged(program, world, first, again, elsewhere)
@@ -268,7 +272,8 @@ class Arena:
         """What the program changes that it may not change, in world 1 or in another."""
         self._begin()
         if world is not None:
-            found = self._in_each([(world, [program])])[0][1]
+            heard = self._unless_refused(lambda: self._in_each([program], [(world, [0])]))
+            found = heard[0][1] if heard is not None else []
         else:
             _, touched = self._act([program])
             found = self._damages([program], touched, self._facts.before)
@@ -284,16 +289,40 @@ class Arena:
             raise TargetError(f"nobody can become {self.persona.name}: {str(error).strip()}") from error
 
     def _in_each(
-        self, visits: Sequence[tuple[Elsewhere, Sequence[Program]]]
+        self, programs: Sequence[Program], visits: Sequence[tuple[Elsewhere, Sequence[int]]]
     ) -> list[tuple[list[Answer], list[Damage]]]:
-        """Answers in other worlds; where others depend on what the persona does, also what was damaged there."""
-        acted = self._act_each([self._stay(world, programs) for world, programs in visits])
+        """Answers of the programs at these places in other worlds; where others depend on what the persona does, also
+        what was damaged there."""
+        chosen = [(world, [programs[i] for i in places]) for world, places in visits]
+        acted = self._act_each([self._stay(world, here) for world, here in chosen])
         found = [
-            (answers, self._damages_in(world, programs, touched) if world.targets and any(touched) else [])
-            for (world, programs), (answers, touched) in zip(visits, acted, strict=True)
+            (answers, self._damages_in(world, here, touched) if world.targets and any(touched) else [])
+            for (world, here), (answers, touched) in zip(chosen, acted, strict=True)
         ]
         self._leave()
         return found
+
+    def _visited(
+        self, programs: Sequence[Program], visits: Sequence[tuple[Elsewhere, list[int]]]
+    ) -> tuple[list[tuple[Elsewhere, list[int]]], list[tuple[list[Answer], list[Damage]]]]:
+        """The visits that could be made and what was heard there.
+
+        A world that the database refuses by now is given up: a number that a trigger draws anew may be taken.
+        """
+        heard = self._unless_refused(lambda: self._in_each(programs, visits))
+        if heard is None:
+            possible = self._possible([world for world, _ in visits])
+            refused = {world.name for (world, _), ok in zip(visits, possible, strict=True) if not ok}
+            self.worlds = tuple(world for world in self.worlds if world.name not in refused)
+            self.tally.unsteady += len(refused)
+            visits = [(world, places) for world, places in visits if world.name not in refused]
+            self._begin()
+            heard = self._unless_refused(lambda: self._in_each(programs, visits))
+        if heard is None:
+            self.tally.unsteady += len(visits)
+            self._begin()
+            return [], []
+        return list(visits), heard
 
     def _damages_in(
         self, world: Elsewhere, programs: Sequence[Program], touched: Sequence[Sequence[QName]]
