@@ -305,6 +305,13 @@ def test_a_world_that_the_database_refuses_tells_nothing() -> None:
         assert seat.arena.in_turn(program, refused) is None
         assert seat.arena.in_turn(program, world) is not None
 
+        seat.arena.worlds = (replace(refused, name="a refused one"), world)
+        pairs = seat.arena.tally.pairs
+        assert seat.arena.run([program]) == ([], [])
+        assert [left.name for left in seat.arena.worlds] == [world.name]
+        assert seat.arena.tally.given_up == {"a refused one": seat.persona.name}
+        assert seat.arena.tally.pairs == pairs + 1
+
 
 @pytest.mark.parametrize("shape", ["odd_names", "groups_in_organizations"])
 def test_a_default_that_only_a_user_has_stops_no_search(shape: str) -> None:

@@ -167,7 +167,7 @@ class Wire:
         All of it is sent ahead, so over a slow line the parts share their waiting.  Returns what `run` does, for each
         part; raises psycopg.Error where set-up fails, as `prepare` does.
         """
-        assert not self._errands, "what was sent is to be heard first"
+        assert not self._errands or self.lost, "what was sent is to be heard first"
         pieces = [piece for number, part in enumerate(parts) for piece in _pieces(number, part)]
         answers: list[list[tuple[Observation, ...]]] = [[] for _ in parts]
         for piece in pieces[:_AHEAD]:
@@ -278,7 +278,7 @@ class Wire:
         return tuple(observations)
 
     def _set_up(self, statements: Script) -> None:
-        assert not self._errands, "what was sent is to be heard first"
+        assert not self._errands or self.lost, "what was sent is to be heard first"
         self._send_set_up(statements)
         self._unread.append(len(statements))
         if len(self._unread) > _CHUNK:

@@ -76,6 +76,8 @@ class Tally:
     timeouts: Counter[tuple[QName, bool]] = field(default_factory=Counter)
     failures: dict[str, int] = field(default_factory=dict)
     """SQLSTATE -> how often."""
+    given_up: dict[str, str] = field(default_factory=dict)
+    """Worlds that could be made at first and not later on -> the persona before whom that was."""
 
     def count(self, program: Program, answer: Answer) -> None:
         """Take note of one attempt in world 1."""
@@ -312,17 +314,21 @@ class Arena:
         heard = self._unless_refused(lambda: self._in_each(programs, visits))
         if heard is None:
             possible = self._possible([world for world, _ in visits])
-            refused = {world.name for (world, _), ok in zip(visits, possible, strict=True) if not ok}
-            self.worlds = tuple(world for world in self.worlds if world.name not in refused)
-            self.tally.unsteady += len(refused)
-            visits = [(world, places) for world, places in visits if world.name not in refused]
+            self._give_up({world.name for (world, _), ok in zip(visits, possible, strict=True) if not ok})
+            visits = [(world, places) for world, places in visits if world in self.worlds]
             self._begin()
             heard = self._unless_refused(lambda: self._in_each(programs, visits))
         if heard is None:
-            self.tally.unsteady += len(visits)
+            self._give_up({world.name for world, _ in visits})
             self._begin()
             return [], []
         return list(visits), heard
+
+    def _give_up(self, names: Set[str]) -> None:
+        """Other worlds that programs are not run in any more."""
+        self.worlds = tuple(world for world in self.worlds if world.name not in names)
+        for name in names:
+            self.tally.given_up.setdefault(name, self.persona.name)
 
     def _damages_in(
         self, world: Elsewhere, programs: Sequence[Program], touched: Sequence[Sequence[QName]]

@@ -85,7 +85,7 @@ def search(
     yield Searched(
         findings=(*lived.findings.values(), *findings_of(hunt.scene, list(hunt.catches.values()), locate)),
         search=progress(hunt.tally),
-        gaps=(*function_gaps(plan), *_slow(hunt.tally)),
+        gaps=(*function_gaps(plan), *_slow(hunt.tally), *_given_up(hunt.tally)),
         notes=lived.notes,
     )
 
@@ -166,6 +166,12 @@ def _weakness(tally: Tally) -> str:
     if not tally.passed:
         return f"none of {tally.attempts} attempts passed policies and privileges"
     return ""
+
+
+def _given_up(tally: Tally) -> Iterator[Gap]:
+    for world, persona in sorted(tally.given_up.items()):
+        reason = f"given up in the search, before {persona}: the database refused it after a while"
+        yield Gap(object=f"the world in which {world}", reason=reason)
 
 
 def _slow(tally: Tally) -> Iterator[Gap]:
