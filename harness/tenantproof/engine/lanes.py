@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic
 
-import psycopg
-
-from tenantproof.engine.talks import Said, T, Talk, next_scripts
+from tenantproof.engine.talks import Said, T, Talk, heard, next_scripts
 from tenantproof.engine.wire import Part, Script, Wire
 
 LANES = 3
@@ -46,13 +44,8 @@ class _Lane(Generic[T]):
         return True
 
     def hear(self) -> Said:
-        """What the last step came to.  Where its set-up failed, the course says what that means."""
-        try:
-            return self._wire.hear()
-        except psycopg.Error as error:
-            if not self._wire.lost:
-                self._course.talk.throw(error)
-            raise
+        """What the last step came to."""
+        return heard(self._wire, self._course.talk, self._wire.hear)
 
 
 def in_lanes(wire: Wire, courses: Iterable[Course[T]], stop: Callable[[], bool] = lambda: False) -> Iterator[T]:

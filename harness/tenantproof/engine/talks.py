@@ -6,7 +6,8 @@ So those that do not depend on each other are held side by side, and over a slow
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -31,21 +32,26 @@ def hold(wire: Wire, talk: Talk[T]) -> T:
     try:
         scripts = next(talk)
         while True:
-            scripts = talk.send(_said(wire, talk, scripts))
+            scripts = talk.send(heard(wire, talk, partial(_said, wire, scripts)))
     except StopIteration as end:
         result: T = end.value
         return result
 
 
-def _said(wire: Wire, talk: Talk[T], scripts: Sequence[Script]) -> Said:
+def _said(wire: Wire, scripts: Sequence[Script]) -> Said:
+    answers = wire.run(scripts)
+    wire.settle()  # also where there was no script to wait for
+    return answers
+
+
+def heard(wire: Wire, talk: Talk[T], listen: Callable[[], Said]) -> Said:
+    """What is listened to.  Where the set-up for it failed, the talk says what that means."""
     try:
-        answers = wire.run(scripts)
-        wire.settle()  # also where there was no script to wait for
+        return listen()
     except psycopg.Error as error:
         if not wire.lost:
             talk.throw(error)
         raise
-    return answers
 
 
 def side_by_side(talks: Iterable[Talk[T]]) -> Talk[list[T]]:

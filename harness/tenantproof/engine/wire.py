@@ -9,7 +9,7 @@ a pipeline, while here an error is one answer among many.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from select import select
 
@@ -52,9 +52,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Piece:
-    """What is sent at once of the part with this number."""
+    """What is sent at once of a part."""
 
-    part: int
     set_up: Script
     scripts: Sequence[Script]
 
@@ -66,17 +65,17 @@ class _Piece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Errand:
-    """A part that is to be heard of, and how many round trips had been waited for when it was given."""
+class _Sent:
+    """A piece on its way, and how many round trips had been waited for when it was sent."""
 
-    pieces: Sequence[_Piece]
+    piece: _Piece
     round_trips: int
 
 
-def _pieces(number: int, part: Part) -> Iterator[_Piece]:
+def _pieces(part: Part) -> Iterator[_Piece]:
     set_up = (*part.set_up, "SAVEPOINT attempt") if part.set_up else ()
     for start in range(0, max(1, len(part.scripts)) if set_up else len(part.scripts), _CHUNK):
-        yield _Piece(part=number, set_up=set_up, scripts=part.scripts[start : start + _CHUNK])
+        yield _Piece(set_up=set_up, scripts=part.scripts[start : start + _CHUNK])
         set_up = ()
 
 
@@ -103,9 +102,9 @@ class Wire:
         self._bracket = bracket
         self._notices: list[str] = []
         self._unread: list[int] = []
-        self._errands: deque[_Errand] = deque()
+        self._errands: deque[Sequence[_Piece]] = deque()
         self._waiting: deque[_Piece] = deque()
-        self._under_way: deque[_Piece] = deque()
+        self._under_way: deque[_Sent] = deque()
         self._pg.notice_handler = self._notice
         self.counter = Counter()
 
@@ -151,7 +150,8 @@ class Wire:
     def settle(self) -> None:
         """Wait until all set-up was done.  Raises psycopg.Error for the first of it that failed."""
         self.counter.round_trips += bool(self._unread)
-        self._unless(self._read_set_up(), ())
+        if (failure := self._read_set_up()) is not None:
+            raise psycopg.errors.error_from_result(failure)
 
     def run(self, scripts: Sequence[Script]) -> list[tuple[Observation, ...]]:
         """Run each script from the savepoint's state and undo it.
@@ -168,29 +168,17 @@ class Wire:
         part; raises psycopg.Error where set-up fails, as `prepare` does.
         """
         assert not self._errands or self.lost, "what was sent is to be heard first"
-        pieces = [piece for number, part in enumerate(parts) for piece in _pieces(number, part)]
-        answers: list[list[tuple[Observation, ...]]] = [[] for _ in parts]
-        for piece in pieces[:_AHEAD]:
-            self._send_piece(piece)
-        self._unless(self._read_set_up() if pieces else None, pieces[:_AHEAD])
-        for at, piece in enumerate(pieces):
-            sent = pieces[at : at + _AHEAD]
-            if piece.set_up:
-                self._unless(self._receive_set_up(len(piece.set_up)), sent, answered=len(piece.set_up) + 1)
-            answers[piece.part].extend(self._receive_all(piece.scripts))
-            if at + _AHEAD < len(pieces):
-                self._send_piece(pieces[at + _AHEAD])
-        self.counter.round_trips += -(-len(pieces) // _AHEAD)
-        return answers
+        for part in parts:
+            self.send(part)
+        return [self.hear() for _ in parts]
 
     def send(self, part: Part) -> None:
         """Send a part without waiting for its answers, which `hear` brings.  Nothing else may run until then.
 
         Of all parts together no more is under way than of those of `run_each`: answers nobody has read take memory.
         """
-        self.settle()
-        pieces = tuple(_pieces(0, part))
-        self._errands.append(_Errand(pieces=pieces, round_trips=self.counter.round_trips))
+        pieces = tuple(_pieces(part))
+        self._errands.append(pieces)
         self._waiting.extend(pieces)
         self._send_more()
 
@@ -199,13 +187,15 @@ class Wire:
 
         Raises psycopg.Error where its set-up failed; what was sent after it is not heard of then.
         """
-        errand = self._errands.popleft()
         answers: list[tuple[Observation, ...]] = []
-        # Whoever was waited for after this was sent has waited for a part of its way as well.
-        self.counter.round_trips += errand.round_trips == self.counter.round_trips
-        for piece in errand.pieces:
-            if piece.set_up and (failure := self._receive_set_up(len(piece.set_up))) is not None:
-                self.give_up(answered=len(piece.set_up) + 1)
+        for piece in self._errands.popleft():
+            failure, answered = self._read_set_up(), 0
+            # Whoever was waited for after this was sent has waited for a part of its way as well.
+            self.counter.round_trips += self._under_way[0].round_trips == self.counter.round_trips
+            if failure is None and piece.set_up:
+                failure, answered = self._receive_set_up(len(piece.set_up)), len(piece.set_up) + 1
+            if failure is not None:
+                self.give_up(answered=answered)
                 raise psycopg.errors.error_from_result(failure)
             answers.extend(self._receive_all(piece.scripts))
             self._under_way.popleft()
@@ -217,27 +207,18 @@ class Wire:
         forgotten."""
         self._waiting.clear()
         self._errands.clear()
-        self._drop(self._under_way, answered=answered)
+        for _ in range(sum(sent.piece.answers for sent in self._under_way) - answered):
+            self._await()
+            if (result := self._pg.get_result()) is not None and result.status != pq.ExecStatus.PIPELINE_SYNC:
+                self._end_of_result()
         self._under_way.clear()
+        self._notices.clear()
 
     def _send_more(self) -> None:
         while self._waiting and len(self._under_way) < _AHEAD:
             piece = self._waiting.popleft()
-            self._under_way.append(piece)
+            self._under_way.append(_Sent(piece=piece, round_trips=self.counter.round_trips))
             self._send_piece(piece)
-
-    def _unless(self, failure: pq.abc.PGresult | None, sent: Sequence[_Piece], *, answered: int = 0) -> None:
-        """Go on, unless set-up failed: then drop the answers to what was sent, but for those *answered* already."""
-        if failure is not None:
-            self._drop(sent, answered=answered)
-            raise psycopg.errors.error_from_result(failure)
-
-    def _drop(self, sent: Iterable[_Piece], *, answered: int) -> None:
-        for _ in range(sum(piece.answers for piece in sent) - answered):
-            self._await()
-            if (result := self._pg.get_result()) is not None and result.status != pq.ExecStatus.PIPELINE_SYNC:
-                self._end_of_result()
-        self._notices.clear()
 
     def _send_piece(self, piece: _Piece) -> None:
         if piece.set_up:
