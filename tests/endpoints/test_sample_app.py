@@ -125,8 +125,12 @@ def lives(pid: int) -> bool:
     try:
         return os.waitpid(pid, os.WNOHANG) == (0, 0)
     except ChildProcessError:
-        stat = Path(f"/proc/{pid}/stat")
-        return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+        pass
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it may end between the opening and the reading
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def until(condition: object, seconds: float) -> None:
