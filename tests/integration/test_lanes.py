@@ -102,13 +102,13 @@ def test_a_server_that_goes_away_ends_it_all(conninfo: str) -> None:
         yield [("SELECT pg_terminate_backend(pg_backend_pid())",)]
         return []
 
+    found: list[list[str | None]] = []
     with psycopg.connect(conninfo, autocommit=True) as connection, Wire(connection) as wire:
         wire.prepare(())
-        going = in_lanes(wire, [named("a", asks(1)), Course((), leaves()), named("b", asks(1))])
-        assert next(going) == ["a"]
         with pytest.raises(psycopg.OperationalError):
-            next(going)
+            found.extend(in_lanes(wire, [named("a", asks(1)), Course((), leaves()), named("b", asks(1))]))
         assert wire.lost
+    assert found in ([], [["a"]])  # libpq drops what nobody has read by the time it sees that the server is gone
 
 
 def test_nothing_else_is_sent_while_something_is_to_be_heard(wire: Wire) -> None:

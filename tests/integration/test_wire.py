@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tenantproof.core.attempt import Observation
 from tenantproof.core.model import Database, Platform
-from tenantproof.engine.wire import Part, Wire
+from tenantproof.engine.wire import Part, Staged, Wire
 from tenantproof.targets.embedded import EmbeddedTarget
 
 SCHEMA = """
@@ -460,3 +462,39 @@ def _interrupted(connection: psycopg.Connection[tuple[object, ...]]) -> None:
         wire.prepare(())
         signal.setitimer(signal.ITIMER_REAL, 0.1)
         wire.run([("SELECT pg_sleep(0.01)",)] * 50)
+
+
+STAGES = st.sampled_from(
+    [
+        (),
+        ("DELETE FROM public.notes WHERE id = 1",),
+        ("SET LOCAL ROLE wire_reader", "SELECT set_config('app.part', 'staged', true)"),
+        ("SELECT 1", "INSERT INTO public.notes (id) VALUES (1)", "SELECT 2"),  # refused
+    ]
+)
+DEEDS = st.sampled_from(
+    [
+        (COUNT,),
+        ("DELETE FROM public.notes", COUNT),
+        ("INSERT INTO public.notes (id) VALUES (4)", COUNT),
+        ("INSERT INTO public.notes (id) VALUES (2)", COUNT),
+        WHICH[0],
+        ("RESET ROLE", COUNT, "SET LOCAL app.part = 'moved on'", *WHICH[0]),
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(scripts=st.lists(st.builds(Staged, STAGES, DEEDS), max_size=12))
+def test_that_a_stage_is_shared_changes_no_answer(wire: Wire, scripts: list[Staged]) -> None:
+    apart = wire.run([tuple(script) for script in scripts])
+    assert wire.run(scripts) == apart
+    wire.send(Part(scripts=scripts))
+    wire.give_up()
+    assert wire.run([(COUNT,)])[0][-1].rows == (("3",),)
+
+
+def test_a_stage_is_set_once_for_its_neighbours(wire: Wire) -> None:
+    before = wire.counter.statements
+    wire.run([Staged(("SELECT 1", "SELECT 2"), (COUNT,))] * 5)
+    assert wire.counter.statements - before == 2 + 1 + 5  # the stage, its savepoint, the deeds

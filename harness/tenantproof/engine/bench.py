@@ -14,7 +14,7 @@ from tenantproof.core.ports import Identity
 from tenantproof.core.world import Key
 from tenantproof.engine.scripts import Watch, as_persona, as_the_observer, as_the_persona
 from tenantproof.engine.talks import Said, Talk, hold
-from tenantproof.engine.wire import Script, Wire
+from tenantproof.engine.wire import Script, Staged, Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,15 @@ class Acts:
         return [Outcome(attempt=a, observation=said[-1]) for a, said in zip(attempts, answers, strict=True)]
 
     def _run(self, scripts: Sequence[Script]) -> Talk[Said]:
-        """Raises TargetError where nobody can become the persona."""
+        """Those that share a stage run next to each other.  Raises TargetError where nobody can become the persona."""
+        order = _by_stage(scripts)
         try:
-            answers = yield scripts
+            answers = yield [scripts[i] for i in order]
         except psycopg.Error as error:
             raise TargetError(self._why(error)) from error
         self._became = True
-        return answers
+        said = dict(zip(order, answers, strict=True))
+        return [said[i] for i in range(len(scripts))]
 
     def _why(self, error: psycopg.Error) -> str:
         identity = self._identity
@@ -140,6 +142,17 @@ class Bench:
     def control(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """The same outcomes with what the observer gets for the same statement.  Raises as `read` does."""
         return hold(self._wire, self._acts.controls(outcomes))
+
+
+def _by_stage(scripts: Sequence[Script]) -> list[int]:
+    """The scripts' numbers: as they come, but those with the same stage follow the first of them."""
+    first: dict[Script, int] = {}
+    return sorted(
+        range(len(scripts)),
+        key=lambda i: (
+            first.setdefault(script.stage, i) if isinstance(script := scripts[i], Staged) and script.stage else i
+        ),
+    )
 
 
 def with_new_keys(changes: Sequence[Change]) -> tuple[Change, ...]:

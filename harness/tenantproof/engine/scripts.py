@@ -15,6 +15,7 @@ from tenantproof.core.errors import TargetError
 from tenantproof.core.model import QName, Tenancy
 from tenantproof.core.ports import Identity
 from tenantproof.core.world import Key, Row
+from tenantproof.engine.wire import Staged
 from tenantproof.identity.becoming import become, pre_request, unbecome
 from tenantproof.seeding.rowquery import row_query
 
@@ -159,12 +160,11 @@ def as_the_persona(attempt: Attempt, becoming: tuple[str, ...], watches: Mapping
     *becoming* are the statements of `as_persona`, for the way back from setting the stage.
     """
     before = before_acting(attempt, becoming)
-    if not watches:
-        return Script((*before, attempt.sql), len(before))
-    return Script((*before, attempt.sql, as_observer(), *(w.query for w in watches.values())), len(before))
+    looking = (as_observer(), *(w.query for w in watches.values())) if watches else ()
+    return Script(Staged(before, (attempt.sql, *looking)), len(before))
 
 
 def as_the_observer(attempt: Attempt, watches: Mapping[QName, Watch]) -> Script:
     """The same attempt by the observer, whom no policy holds: is the statement valid at all?"""
     before = (as_observer(), *(set_stage(attempt.stage) if attempt.stage is not None else ()))
-    return Script((*before, attempt.sql, as_observer(), *(w.query for w in watches.values())), len(before))
+    return Script(Staged(before, (attempt.sql, as_observer(), *(w.query for w in watches.values()))), len(before))

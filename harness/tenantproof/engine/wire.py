@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from select import select
 
 import psycopg
@@ -21,6 +22,23 @@ from tenantproof.core.attempt import Observation
 Script = Sequence[str]
 """Statements that stand or fall together behind one savepoint; the answer to each is observed."""
 
+
+class Staged(tuple[str, ...]):
+    """A script whose first statements, those of *stage*, may be shared.
+
+    Where several with the same stage stand next to each other it is set once; their answers are the same as if each
+    had set it.
+    """
+
+    stage: Script
+
+    def __new__(cls, stage: Script, statements: Script) -> Staged:
+        """The whole script: *stage*, then *statements*."""
+        script = super().__new__(cls, (*stage, *statements))
+        script.stage = stage
+        return script
+
+
 _CHUNK = 60
 """Scripts that are sent at once; while they are, answers are taken in (`_flush`), so that no side waits for ever."""
 
@@ -28,6 +46,8 @@ _AHEAD = 12
 """Pieces that are sent before the answers to the first are read: over a slow line all of them share one round trip."""
 
 _UNDO = b"ROLLBACK TO SAVEPOINT attempt"
+_SHARE = "SAVEPOINT staged"
+_BACK_ON_STAGE = b"ROLLBACK TO SAVEPOINT staged"
 
 
 class ConnectionLost(psycopg.OperationalError):
@@ -51,17 +71,31 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Piece:
-    """What is sent at once of a part."""
+class _Group:
+    """Scripts that share what is done before each of them, if anything is."""
 
-    set_up: Script
+    stage: Script = ()
     scripts: Sequence[Script]
 
     @property
     def answers(self) -> int:
         """How many results it brings: of statements, of syncs, of undoing."""
+        stage = len(self.stage) + 2 if self.stage else 0
+        return stage + sum(len(script) + 2 for script in self.scripts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    """What is sent at once of a part."""
+
+    set_up: Script
+    groups: Sequence[_Group]
+
+    @property
+    def answers(self) -> int:
+        """How many results it brings, those of its own sync among them."""
         set_up = len(self.set_up) + 1 if self.set_up else 0
-        return set_up + (sum(map(len, self.scripts)) + 2 * len(self.scripts) + 1 if self.scripts else 0)
+        return set_up + (sum(group.answers for group in self.groups) + 1 if self.groups else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +109,17 @@ class _Sent:
 def _pieces(part: Part) -> Iterator[_Piece]:
     set_up = (*part.set_up, "SAVEPOINT attempt") if part.set_up else ()
     for start in range(0, max(1, len(part.scripts)) if set_up else len(part.scripts), _CHUNK):
-        yield _Piece(set_up=set_up, scripts=part.scripts[start : start + _CHUNK])
+        yield _Piece(set_up=set_up, groups=tuple(_groups(part.scripts[start : start + _CHUNK])))
         set_up = ()
+
+
+def _groups(scripts: Sequence[Script]) -> Iterator[_Group]:
+    for stage, neighbours in groupby(scripts, lambda script: script.stage if isinstance(script, Staged) else ()):
+        sharing = tuple(neighbours)
+        if stage and len(sharing) > 1:
+            yield _Group(stage=stage, scripts=[script[len(stage) :] for script in sharing])
+        else:
+            yield _Group(scripts=sharing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +240,7 @@ class Wire:
             if failure is not None:
                 self.give_up(answered=answered)
                 raise psycopg.errors.error_from_result(failure)
-            answers.extend(self._receive_all(piece.scripts))
+            answers.extend(self._receive_all(piece.groups))
             self._under_way.popleft()
             self._send_more()
         return answers
@@ -223,27 +266,41 @@ class Wire:
     def _send_piece(self, piece: _Piece) -> None:
         if piece.set_up:
             self._send_set_up(piece.set_up)
-        self._send_all(piece.scripts)
-
-    def _send_all(self, chunk: Sequence[Script]) -> None:
-        if chunk:
-            for script in chunk:
-                self._send(script)
+        if piece.groups:
+            for group in piece.groups:
+                self._send_group(group)
             self._pg.pipeline_sync()
             self._flush()
 
-    def _receive_all(self, chunk: Sequence[Script]) -> list[tuple[Observation, ...]]:
-        answers = [self._receive(script) for script in chunk]
-        if chunk:
+    def _receive_all(self, groups: Sequence[_Group]) -> list[tuple[Observation, ...]]:
+        answers = [answer for group in groups for answer in self._receive_group(group)]
+        if groups:
             self._take_sync()
         return answers
+
+    def _send_group(self, group: _Group) -> None:
+        if group.stage:
+            self._send((*group.stage, _SHARE))
+        for number, script in enumerate(group.scripts, 1):
+            self._send(script)
+            self._pg.send_query_params(_BACK_ON_STAGE if group.stage and number < len(group.scripts) else _UNDO, None)
+
+    def _receive_group(self, group: _Group) -> Iterator[tuple[Observation, ...]]:
+        """Where the stage could not be set, that is the answer to all: nothing after it ran."""
+        stage = self._receive((*group.stage, _SHARE))[: len(group.stage)] if group.stage else ()
+        failed = bool(stage) and stage[-1].refused
+        for number, script in enumerate(group.scripts, 1):
+            said = self._receive(script)
+            undone = self._take_result()
+            if undone.status != pq.ExecStatus.COMMAND_OK and not (failed and number < len(group.scripts)):
+                raise psycopg.OperationalError(undone.get_error_message())
+            yield stage if failed else (*stage, *said)
 
     def _send(self, script: Script) -> None:
         for statement in script:
             self._pg.send_query_params(statement.encode(), None)
         self.counter.statements += len(script)
         self._pg.pipeline_sync()
-        self._pg.send_query_params(_UNDO, None)
 
     def _receive(self, script: Script) -> tuple[Observation, ...]:
         observations: list[Observation] = []
@@ -253,9 +310,6 @@ class Wire:
                 observations.append(_observe(result, tuple(self._notices)))
             self._notices.clear()
         self._take_sync()
-        undone = self._take_result()
-        if undone.status != pq.ExecStatus.COMMAND_OK:
-            raise psycopg.OperationalError(undone.get_error_message())
         return tuple(observations)
 
     def _set_up(self, statements: Script) -> None:
