@@ -99,16 +99,17 @@ def test_the_course_says_what_a_failed_set_up_means(wire: Wire) -> None:
 
 def test_a_server_that_goes_away_ends_it_all(conninfo: str) -> None:
     def leaves() -> Talk[list[str | None]]:
+        yield [("SELECT 1",)]  # libpq drops what nobody has read by the time the server goes: until then "a" is heard
         yield [("SELECT pg_terminate_backend(pg_backend_pid())",)]
         return []
 
-    found: list[list[str | None]] = []
     with psycopg.connect(conninfo, autocommit=True) as connection, Wire(connection) as wire:
         wire.prepare(())
+        going = in_lanes(wire, [named("a", asks(1)), Course((), leaves()), named("b", asks(1))])
+        assert next(going) == ["a"]
         with pytest.raises(psycopg.OperationalError):
-            found.extend(in_lanes(wire, [named("a", asks(1)), Course((), leaves()), named("b", asks(1))]))
+            next(going)
         assert wire.lost
-    assert found in ([], [["a"]])  # libpq drops what nobody has read by the time it sees that the server is gone
 
 
 def test_nothing_else_is_sent_while_something_is_to_be_heard(wire: Wire) -> None:

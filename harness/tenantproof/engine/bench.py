@@ -14,7 +14,7 @@ from tenantproof.core.ports import Identity
 from tenantproof.core.world import Key
 from tenantproof.engine.scripts import Watch, as_persona, as_the_observer, as_the_persona
 from tenantproof.engine.talks import Said, Talk, hold
-from tenantproof.engine.wire import Script, Staged, Wire
+from tenantproof.engine.wire import Script, Wire, stage_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +148,7 @@ def _by_stage(scripts: Sequence[Script]) -> list[int]:
     """The scripts' numbers: as they come, but those with the same stage follow the first of them."""
     first: dict[Script, int] = {}
     return sorted(
-        range(len(scripts)),
-        key=lambda i: (
-            first.setdefault(script.stage, i) if isinstance(script := scripts[i], Staged) and script.stage else i
-        ),
+        range(len(scripts)), key=lambda i: first.setdefault(stage, i) if (stage := stage_of(scripts[i])) else i
     )
 
 

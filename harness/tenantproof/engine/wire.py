@@ -39,6 +39,11 @@ class Staged(tuple[str, ...]):
         return script
 
 
+def stage_of(script: Script) -> Script:
+    """What may be shared of the script; nothing unless it is `Staged`."""
+    return script.stage if isinstance(script, Staged) else ()
+
+
 _CHUNK = 60
 """Scripts that are sent at once; while they are, answers are taken in (`_flush`), so that no side waits for ever."""
 
@@ -114,7 +119,7 @@ def _pieces(part: Part) -> Iterator[_Piece]:
 
 
 def _groups(scripts: Sequence[Script]) -> Iterator[_Group]:
-    for stage, neighbours in groupby(scripts, lambda script: script.stage if isinstance(script, Staged) else ()):
+    for stage, neighbours in groupby(scripts, stage_of):
         sharing = tuple(neighbours)
         if stage and len(sharing) > 1:
             yield _Group(stage=stage, scripts=[script[len(stage) :] for script in sharing])
