@@ -75,6 +75,7 @@ def relation(record: Record, names: Mapping[int, QName], parts: Mapping[str, Seq
         partition_bound=record.partition_bound,
         base_relations=tuple(sorted(names[oid] for oid in record.bases if oid in names)),
         updatable=_updatable(record.updatable),
+        fires_on_delete=record.fires_on_delete,
         replica_identity=record.replica_identity,
         comment=record.comment,
     )

@@ -96,7 +96,7 @@ class Stand:
         kept = [row.key]
         if self.consulted:
             kept += [other.key for other in self.rows if self._is_mine(other) and other.key != row.key]
-        return Stage(relation=self.name, key_columns=self.key_columns, keep=tuple(kept), clear=self.referring)
+        return self._stage(tuple(kept))
 
     @property
     def one_of_mine(self) -> Row | None:
@@ -108,7 +108,16 @@ class Stand:
     def without(self, key: Key) -> Stage:
         """The stage from which the row with this key is gone."""
         kept = tuple(row.key for row in self.rows if row.key != key)
-        return Stage(relation=self.name, key_columns=self.key_columns, keep=kept, clear=self.referring)
+        return self._stage(kept)
+
+    def _stage(self, kept: tuple[Key, ...]) -> Stage:
+        return Stage(
+            relation=self.name,
+            key_columns=self.key_columns,
+            keep=kept,
+            clear=self.referring,
+            fires=self.relation.fires_on_delete,
+        )
 
     def _is_mine(self, row: Row) -> bool:
         """Whether the row makes the persona who they are: it names them, or their tenant where no row names people."""

@@ -41,6 +41,8 @@ class Stage:
     keep: tuple[Key, ...]
     clear: tuple[QName, ...] = ()
     """Relations whose rows refer to this one, and would stop the write by a foreign key: all their rows go."""
+    fires: bool = True
+    """Whether triggers or foreign keys would notice that rows go, if they were not off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

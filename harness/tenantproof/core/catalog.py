@@ -149,6 +149,8 @@ class Relation:
     """For views: relations its query names, directly."""
     updatable: frozenset[Command] = frozenset()
     """Commands that the engine can do at all (views: auto-updatable or by INSTEAD OF trigger)."""
+    fires_on_delete: bool = True
+    """Whether deleting its rows may do anything else: triggers, rules, foreign keys that point here, descendants."""
     replica_identity: str = "d"
     comment: str = ""
 

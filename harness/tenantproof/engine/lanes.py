@@ -15,7 +15,7 @@ from typing import Generic
 from tenantproof.engine.talks import Said, T, Talk, heard, next_scripts
 from tenantproof.engine.wire import Part, Script, Wire
 
-LANES = 3
+LANES = 5
 """Courses under way at the same time: one that is judged, one at the server, one on the line."""
 
 

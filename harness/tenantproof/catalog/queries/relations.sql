@@ -16,6 +16,10 @@ SELECT c.oid,
        coalesce(pg_get_expr(c.relpartbound, c.oid), '') AS partition_bound,
        coalesce(rule.bases, '{}') AS bases,
        pg_relation_is_updatable(c.oid, true) AS updatable,
+       -- DELETE is 8 of tgtype and '4' of ev_type; foreign keys that point here have triggers for it, too.
+       c.relkind <> 'r' OR c.relhassubclass
+         OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & 8 <> 0)
+         OR EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '4') AS fires_on_delete,
        coalesce(described.description, '') AS comment
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace

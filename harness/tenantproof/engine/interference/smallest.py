@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import isqrt
 
 from hypothesis import Phase, given, seed
 from hypothesis import strategies as st
@@ -15,6 +16,10 @@ from tenantproof.engine.interference.drawing import by_seed_alone, drawing
 from tenantproof.engine.interference.elsewhere import Elsewhere
 from tenantproof.engine.interference.happening import Happening
 from tenantproof.engine.interference.scene import Seat
+
+
+_FEW = 8
+"""Happenings that are tried alone at once."""
 
 
 class _Shown(Exception):
@@ -69,11 +74,24 @@ def plainer(program: Program) -> list[Program]:
 def smallest_world(seat: Seat, program: Program, world: Elsewhere) -> Elsewhere:
     """The world with as few happenings as possible: mostly one, of one row and one column."""
     alone = [world.only([happening]) for happening in world.happenings]
-    told = seat.arena.learned(program, alone)
-    chosen = next((single for single, difference in zip(alone, told, strict=True) if difference is not None), None)
-    if chosen is None:
-        return _without_idle(seat, program, world)
-    return chosen
+    likely = _in_telling_groups(seat, program, world)
+    for singles in (likely, [single for single in alone if single not in likely]):
+        told = seat.arena.learned(program, singles) if singles else []
+        chosen = next((single for single, difference in zip(singles, told, strict=True) if difference is not None), None)
+        if chosen is not None:
+            return chosen
+    return _without_idle(seat, program, world)
+
+
+def _in_telling_groups(seat: Seat, program: Program, world: Elsewhere) -> list[Elsewhere]:
+    """Each happening alone of those that tell something as a group: one after another they would take long."""
+    if len(world.happenings) <= _FEW:
+        return []
+    size = isqrt(len(world.happenings))
+    groups = [world.happenings[start : start + size] for start in range(0, len(world.happenings), size)]
+    told = seat.arena.learned(program, [world.only(group) for group in groups])
+    telling = (group for group, difference in zip(groups, told, strict=True) if difference is not None)
+    return [world.only([happening]) for group in telling for happening in group]
 
 
 def narrowed(seat: Seat, program: Program, world: Elsewhere) -> Elsewhere:
