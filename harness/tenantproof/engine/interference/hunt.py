@@ -264,6 +264,9 @@ class Hunt:
     def _trace(self, seat: Seat, suspicion: Suspicion) -> Catch:
         """From a raw suspicion to a root cause with the smallest evidence."""
         suspicion = self._plainest(seat, suspicion)
+        as_met = self._as_catch(suspicion)
+        if severity_of(seat, as_met) is None:
+            return as_met  # no news, in whatever world
         world = smallest_world(seat, suspicion.program, suspicion.world)
         open_table = self._openly_read(seat, suspicion.program, world)
         if open_table is not None:
