@@ -226,8 +226,10 @@ def _hold_within(connection: Connection, settings: Mapping[str, str]) -> None:
 
 def _shielded(connection: Connection) -> Iterator[str]:
     """Keep the sequences from moving until the transaction ends; a remark where some could not be kept."""
-    connection.execute(_shield())
-    answer = connection.execute("SELECT pg_catalog.current_setting('tenantproof.open_sequences')").fetchone()
+    with connection.pipeline():
+        connection.execute(_shield())
+        asked = connection.execute("SELECT pg_catalog.current_setting('tenantproof.open_sequences')")
+    answer = asked.fetchone()
     if answer is not None and answer[0]:
         yield f"sequences that may have moved, because they belong to another role or are in use: {answer[0]}"
 

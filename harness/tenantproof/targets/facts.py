@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import namedtuple_row
 
+from tenantproof.catalog.at_once import taken_back
 from tenantproof.core.model import Platform, QName
 from tenantproof.targets.calling_out import CallsOut, Code, Firing, calls_out
 from tenantproof.targets.queries import query
@@ -198,7 +199,7 @@ def _written_down(connection: psycopg.Connection[Any], tables: Sequence[QName]) 
 def _may_silence(connection: psycopg.Connection[Any]) -> bool:
     """Asked by doing it: on hosted Supabase an extension grants it, and the catalog does not know."""
     try:
-        with connection.transaction(force_rollback=True):
+        with taken_back(connection):
             connection.execute("SET LOCAL session_replication_role = replica")
     except psycopg.errors.InsufficientPrivilege:
         return False

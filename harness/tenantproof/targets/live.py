@@ -40,13 +40,15 @@ def read_only(dsn: str) -> Iterator[psycopg.Connection]:
     connection = connect_or_explain(_named(dsn))
     try:
         connection.prepare_threshold = None
-        connection.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        connection.execute(
-            "SELECT pg_catalog.set_config('search_path', 'pg_catalog', true),"
-            " pg_catalog.set_config('statement_timeout', %s, true), pg_catalog.set_config('lock_timeout', %s, true),"
-            " pg_catalog.set_config('idle_in_transaction_session_timeout', '60s', true)",
-            (PATIENCE, LOCK_PATIENCE),
-        )
+        with connection.pipeline():
+            connection.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            connection.execute(
+                "SELECT pg_catalog.set_config('search_path', 'pg_catalog', true),"
+                " pg_catalog.set_config('statement_timeout', %s, true),"
+                " pg_catalog.set_config('lock_timeout', %s, true),"
+                " pg_catalog.set_config('idle_in_transaction_session_timeout', '60s', true)",
+                (PATIENCE, LOCK_PATIENCE),
+            )
         if connection.info.server_version < OLDEST:
             version = connection.info.parameter_status("server_version")
             raise TargetError(f"{describe(dsn)} is PostgreSQL {version}; 15 or later is needed")

@@ -17,7 +17,6 @@ from tenantproof.engine.interference.elsewhere import Elsewhere
 from tenantproof.engine.interference.happening import Happening
 from tenantproof.engine.interference.scene import Seat
 
-
 _FEW = 8
 """Happenings that are tried alone at once."""
 
@@ -77,7 +76,9 @@ def smallest_world(seat: Seat, program: Program, world: Elsewhere) -> Elsewhere:
     likely = _in_telling_groups(seat, program, world)
     for singles in (likely, [single for single in alone if single not in likely]):
         told = seat.arena.learned(program, singles) if singles else []
-        chosen = next((single for single, difference in zip(singles, told, strict=True) if difference is not None), None)
+        chosen = next(
+            (single for single, difference in zip(singles, told, strict=True) if difference is not None), None
+        )
         if chosen is not None:
             return chosen
     return _without_idle(seat, program, world)
