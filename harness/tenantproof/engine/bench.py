@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 import psycopg
 
-from tenantproof.core.attempt import Attempt, Change, Observation, Outcome, Snapshot
+from tenantproof.core.attempt import Attempt, Change, Form, Observation, Outcome, Snapshot
 from tenantproof.core.errors import TargetError
 from tenantproof.core.model import Command, QName
 from tenantproof.core.ports import Identity
@@ -24,8 +24,8 @@ class Ground:
     watches: Mapping[QName, Watch]
     before: Mapping[QName, Snapshot]
     seeded: Mapping[QName, frozenset[Key]]
-    triggered: frozenset[QName] = frozenset()
-    """Relations with triggers of their own: there a row count of 0 does not mean that nothing happened."""
+    hidden_writers: frozenset[tuple[QName, Command]] = frozenset()
+    """Relations and commands of which a row count of 0 does not mean that nothing happened."""
 
     def watched_by(self, attempt: Attempt) -> Mapping[QName, Watch]:
         return {name: self.watches[name] for name in attempt.watch if name in self.watches}
@@ -86,7 +86,7 @@ class Acts:
         ]
 
     def _may_have_changed(self, attempt: Attempt, observation: Observation) -> bool:
-        return not observation.refused and (observation.count > 0 or attempt.relation in self._ground.triggered)
+        return not observation.refused and may_have_changed(attempt, observation, self._ground.hidden_writers)
 
     def _act(self, attempts: Sequence[Attempt]) -> Talk[list[Observation]]:
         scripts = [as_the_persona(attempt, self.becoming, {}) for attempt in attempts]
@@ -150,6 +150,12 @@ def _by_stage(scripts: Sequence[Script]) -> list[int]:
     return sorted(
         range(len(scripts)), key=lambda i: first.setdefault(stage, i) if (stage := stage_of(scripts[i])) else i
     )
+
+
+def may_have_changed(attempt: Attempt, observation: Observation, hidden_writers: Set[tuple[QName, Command]]) -> bool:
+    """Whether an attempt that was accepted changed anything, as far as its row count tells."""
+    inserted = attempt.form in (Form.VALUES, Form.UPSERT)
+    return observation.count > 0 or inserted or (attempt.relation, attempt.command) in hidden_writers
 
 
 def with_new_keys(changes: Sequence[Change]) -> tuple[Change, ...]:

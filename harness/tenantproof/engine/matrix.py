@@ -61,8 +61,7 @@ def look(wire: Wire, plan: Plan) -> Ground:
         name: plan.watches[name].rows(said[-1], seeded.get(name, frozenset()))
         for name, said in zip(names, answers, strict=True)
     }
-    triggered = frozenset(name for name, relation in plan.catalog.relations.items() if relation.triggers)
-    return Ground(plan.watches, before, seeded, triggered)
+    return Ground(plan.watches, before, seeded, plan.hidden_writers)
 
 
 def sweep(

@@ -10,11 +10,12 @@ from tenantproof.channels.columns import plain_columns
 from tenantproof.channels.matrix.membership import has_role
 from tenantproof.channels.stand import Stand
 from tenantproof.core.catalog import Catalog, Function, Relation, RelationKind
-from tenantproof.core.model import Persona, Platform, QName, Scenario, Tenancy
+from tenantproof.core.model import Command, Persona, Platform, QName, Scenario, Tenancy
 from tenantproof.core.ports import Identity
 from tenantproof.core.report import Gap
 from tenantproof.core.world import Manifest, Row, World
 from tenantproof.engine.consulted import written_by
+from tenantproof.engine.firing import hidden_writers
 from tenantproof.engine.scripts import Watch, watch
 from tenantproof.oracle.entitlement import Oracle, predicates_of
 
@@ -144,6 +145,11 @@ class Plan:
         """The relation's tenancy; a partition has that of its root."""
         known = self.tenancy.get(name) or self.tenancy.get(self.oracle.partitions.get(name, name))
         return known or Tenancy()
+
+    @cached_property
+    def hidden_writers(self) -> frozenset[tuple[QName, Command]]:
+        """Relations and commands of which a row count of 0 does not mean that nothing happened."""
+        return hidden_writers(self.catalog)
 
     @cached_property
     def users(self) -> frozenset[QName]:

@@ -6,12 +6,12 @@ import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from tenantproof.core.attempt import Attempt, Change, Deed, Form, Observation, Outcome, Snapshot
+from tenantproof.core.attempt import Attempt, Change, Deed, Observation, Outcome, Snapshot
 from tenantproof.core.catalog import Column
 from tenantproof.core.errors import TargetError
 from tenantproof.core.model import Command, QName
 from tenantproof.core.ports import Identity
-from tenantproof.engine.bench import on_stage, with_new_keys
+from tenantproof.engine.bench import may_have_changed, on_stage, with_new_keys
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.rest.hearing import observed
 from tenantproof.engine.rest.keeping import Keeper
@@ -159,15 +159,12 @@ class RestBench:
         try:
             seen = act()
             acted = not seen.refused
-            changes = stage.changes(attempt, before) if acted and self._may_have_changed(attempt, seen) else ()
+            changed = acted and may_have_changed(attempt, seen, self.plan.hidden_writers)
+            changes = stage.changes(attempt, before) if changed else ()
         finally:
             if acted or attempt.stage is not None:
                 stage.clear(attempt)
         return Outcome(attempt=attempt, observation=seen, changes=changes)
-
-    def _may_have_changed(self, attempt: Attempt, seen: Observation) -> bool:
-        triggered = bool(self.plan.catalog.relations[attempt.relation].triggers)
-        return seen.count > 0 or triggered or attempt.form in (Form.VALUES, Form.UPSERT)
 
 
 def demand_rollback(answer: Answer) -> None:
