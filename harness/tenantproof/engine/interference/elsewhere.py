@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from psycopg import sql
@@ -27,7 +28,7 @@ from tenantproof.engine.interference.recipes import Recipe, delete_rows, update_
 from tenantproof.engine.plan import Plan
 from tenantproof.engine.scripts import has_key_of
 from tenantproof.engine.talks import Talk, side_by_side
-from tenantproof.engine.wire import Wire
+from tenantproof.engine.wire import Script, Wire
 from tenantproof.oracle.entitlement import predicates_of
 from tenantproof.properties.border import Border, Side
 
@@ -146,10 +147,13 @@ class Builder:
             happenings=tuple(happening for happening, _ in found),
             targets=tuple(dict.fromkeys(target for _, target in found)),
         )
-        if (yield from self._offended(world)):
-            alone = yield from self._offended_each([world.only([happening]) for happening in world.happenings])
-            world = world.only(h for h, offended in zip(world.happenings, alone, strict=True) if not offended)
-        return (yield from self._together(world))
+        made, offended = yield from self._made(world)
+        if offended:
+            alone = yield from self._offended_each([made.only([happening]) for happening in made.happenings])
+            made, _ = yield from self._made(
+                made.only(h for h, offends in zip(made.happenings, alone, strict=True) if not offends)
+            )
+        return made
 
     def _changed(self, side: Side) -> Iterator[Happening]:
         for name, recipes in self._recipes.items():
@@ -267,28 +271,28 @@ class Builder:
 
     def _settled(self, world: Elsewhere) -> Talk[Elsewhere]:
         """The world without what the database refuses, or what reaches rows that the persona is entitled to."""
-        possible = yield from self._together(world.only((yield from self._possible(world.happenings))))
-        if not (yield from self._offended(possible)):
+        possible, offended = yield from self._made(world.only((yield from self._possible(world.happenings))))
+        if not offended:
             return possible
         quietly = yield from self._possible([replace(happening, quietly=True) for happening in possible.happenings])
-        hushed = yield from self._together(possible.only(quietly))
-        offended = yield from self._offended(hushed)
+        hushed, offended = yield from self._made(possible.only(quietly))
         if not offended:
             return hushed
-        rest = hushed.only((yield from self._harmless(hushed, offended)))
-        if not (yield from self._offended(rest)):
+        rest, still = yield from self._made(hushed.only((yield from self._harmless(hushed, offended))))
+        if not still:
             return rest
         harmless = yield from self._harmless(hushed, {happening.relation for happening in hushed.happenings})
-        return (yield from self._together(hushed.only(harmless)))
+        return (yield from self._made(hushed.only(harmless)))[0]
 
-    def _together(self, world: Elsewhere) -> Talk[Elsewhere]:
-        """The world without the happenings that the database refuses after the others."""
+    def _made(self, world: Elsewhere) -> Talk[tuple[Elsewhere, frozenset[QName]]]:
+        """The world without the happenings that the database refuses after the others, and what it offends."""
         while world.happenings:
-            (said,) = yield [world.statements]
-            if not said[-1].refused:
-                break
+            (said,) = yield [self._looked_at(world)]
+            made = len(world.statements)
+            if not said[:made][-1].refused:
+                return world, self._offended_by(world, said)
             world = world.only(_all_but(world.happenings, len(said) - 1))
-        return world
+        return world, frozenset()
 
     def _harmless(self, world: Elsewhere, suspected: Set[QName]) -> Talk[list[Happening]]:
         """Its happenings; of those in *suspected* relations only what nobody's rights depend on, column by column."""
@@ -326,18 +330,22 @@ class Builder:
         verdicts = yield from _accepted(parts)
         return parts[:1] if verdicts[0] else [part for part, ok in zip(parts, verdicts, strict=True) if ok]
 
-    def _offended(self, world: Elsewhere) -> Talk[frozenset[QName]]:
-        """The relations of which the persona is entitled to other rows, or other content, than in world 1."""
-        return (yield from self._offended_each([world]))[0]
-
     def _offended_each(self, worlds: Sequence[Elsewhere]) -> Talk[list[frozenset[QName]]]:
-        queries = [
+        """The relations of which the persona is entitled to other rows, or other content, than in world 1."""
+        heard = yield [self._looked_at(world) for world in worlds]
+        return [self._offended_by(world, said) for world, said in zip(worlds, heard, strict=True)]
+
+    def _looked_at(self, world: Elsewhere) -> Script:
+        return (*world.statements, *self._queries)
+
+    @cached_property
+    def _queries(self) -> Script:
+        """Of each relation who is entitled to its rows, and what stands in them."""
+        return tuple(
             query
             for name, relation in self._facts.relations.items()
             for query in (self._facts.watches[name].query, contents_query(relation))
-        ]
-        heard = yield [(*world.statements, *queries) for world in worlds]
-        return [self._offended_by(world, said) for world, said in zip(worlds, heard, strict=True)]
+        )
 
     def _offended_by(self, world: Elsewhere, said: Answer) -> frozenset[QName]:
         if said[-1].refused:
