@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tenantproof.core.model import Database, Platform
-from tenantproof.engine.lanes import Course, in_lanes
+from tenantproof.engine.lanes import LANES, Course, in_lanes
 from tenantproof.engine.talks import Talk, hold
 from tenantproof.engine.wire import Part, Wire
 from tenantproof.targets.embedded import EmbeddedTarget
@@ -72,7 +72,7 @@ def test_a_course_begins_when_there_is_a_lane_for_it(wire: Wire) -> None:
             yield named(str(n), asks(1))
 
     seen = [(len(found), len(begun)) for found in in_lanes(wire, courses())]
-    assert seen == [(1, min(9, 4 + n)) for n in range(9)]
+    assert seen == [(1, min(9, LANES + 1 + n)) for n in range(9)]
 
 
 def test_lanes_share_their_round_trips(wire: Wire) -> None:

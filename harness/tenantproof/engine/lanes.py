@@ -16,7 +16,7 @@ from tenantproof.engine.talks import Said, T, Talk, heard, next_scripts
 from tenantproof.engine.wire import Part, Script, Wire
 
 LANES = 5
-"""Courses under way at the same time: one that is judged, one at the server, one on the line."""
+"""Courses under way at the same time: one that is judged, one at the server, the others on the line."""
 
 
 @dataclass(frozen=True, slots=True)
