@@ -132,7 +132,7 @@ def stand(
         tenant_ids=IDS,
         privileges=privileges,
         consulted=False,
-        watch=(relation,),
+        watch=dict.fromkeys(Command, (relation,)),
         referring=(),
         plain_columns=plain_columns(made),
         membership=Membership(table=relation, user=who, tenant=org, role=role),

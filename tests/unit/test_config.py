@@ -47,14 +47,14 @@ def test_a_target_with_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     path.write_text(
         '[targets.staging]\ndsn = "postgresql://me:${SECRET}@h/db"\nwrites = "canary"\nenvironment = "staging"\n'
         'expect_host = "h"\nallow_triggers = ["public.tell"]\nconnections = 1\nlargest = 5\nsequences = "leave"\n'
-        "search_seconds = 3\n"
+        "search_seconds = 7\n"
         '[targets.other]\ndsn = "${NOT_SET}"\n'
     )
     monkeypatch.setenv("SECRET", "hunter2")
     found = read_config(path).target("staging")
     assert found.dsn == "postgresql://me:hunter2@h/db"
     assert (found.writes, found.sequences, found.connections) == (Writes.CANARY, Sequences.LEAVE, 1)
-    assert (found.largest, found.search_seconds, found.allow_triggers) == (5, 3, ("public.tell",))
+    assert (found.largest, found.search_seconds, found.allow_triggers) == (5, 7, ("public.tell",))
     assert "hunter2" not in repr(found)
     with pytest.raises(UsageError, match=r"targets\.other\.dsn: the environment variable NOT_SET is not set"):
         read_config(path).target("other")

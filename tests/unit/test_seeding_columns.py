@@ -10,7 +10,18 @@ from tenantproof.channels.columns import constant, harmless
 from tenantproof.channels.matrix.update import move_rows, steal_rows
 from tenantproof.channels.stand import Stand
 from tenantproof.core.catalog import Column, Relation, RelationKind
-from tenantproof.core.model import Database, Locator, Member, Persona, PersonaKind, Platform, QName, Scenario, Tenancy
+from tenantproof.core.model import (
+    Command,
+    Database,
+    Locator,
+    Member,
+    Persona,
+    PersonaKind,
+    Platform,
+    QName,
+    Scenario,
+    Tenancy,
+)
 from tenantproof.core.world import Draft, Row
 from tenantproof.oracle.entitlement import Oracle
 
@@ -50,7 +61,7 @@ def stand(title: str, *writable: str) -> Stand:
         tenant_ids=IDS,
         privileges=frozenset(("UPDATE", name) for name in writable),
         consulted=False,
-        watch=(NOTES,),
+        watch=dict.fromkeys(Command, (NOTES,)),
         referring=(),
         plain_columns=("title", "body"),
     )

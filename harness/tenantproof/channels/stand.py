@@ -33,7 +33,8 @@ class Stand:
     tenant_ids: Mapping[str, str]
     privileges: frozenset[tuple[str, str | None]]
     consulted: bool
-    watch: tuple[QName, ...]
+    watch: Mapping[Command, tuple[QName, ...]]
+    """Of each command the relations that it may write to, the tables that are meant first."""
     referring: tuple[QName, ...]
     """Relations with a foreign key to this one that its policies do not consult."""
     plain_columns: tuple[str, ...]

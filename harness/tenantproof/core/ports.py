@@ -68,7 +68,7 @@ class Manners:
     """The file that must say which rows are the run's before any is committed; None where none ever is."""
     round_trip: float = 0.0
     """Seconds that it takes to ask the server and hear from it."""
-    search_seconds: int = 4
+    search_seconds: int = 3
     """How long the search may take over a slow line."""
     traces: Traces = field(default_factory=Traces)
     after: Callable[[], Aftermath] = field(default=Aftermath, repr=False)

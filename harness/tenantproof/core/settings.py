@@ -40,5 +40,5 @@ class TargetSettings:
     largest: int = 100_000
     """Rows in scope beyond which nothing is written: each run reads and compares all of them."""
     sequences: Sequences = Sequences.AUTO
-    search_seconds: int = 4
+    search_seconds: int = 3
     """How long the search for interference may take over a slow line."""

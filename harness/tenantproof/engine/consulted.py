@@ -11,12 +11,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from tenantproof.core.catalog import Catalog, Relation
+from tenantproof.core.catalog import Catalog, Constraint, Relation, RelationKind
 from tenantproof.core.model import Command, QName
 
 _READ_FROM = re.compile(
     r'(?:\bFROM\b|\bJOIN\b|,)[\s(]*(?:ONLY\s+)?((?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?)', re.IGNORECASE
 )
+_ACTING = frozenset("cnd")
+"""pg_constraint's letters for CASCADE, SET NULL and SET DEFAULT."""
 _CALLED = re.compile(r'("[^"]+"|\w+)\s*\(')
 
 
@@ -31,19 +33,41 @@ def consulted_by(catalog: Catalog) -> Mapping[QName, frozenset[QName]]:
     return {name: _closure(first[name], then) for name in catalog.relations}
 
 
-def written_by(catalog: Catalog, relation: Relation, known: Iterable[QName]) -> tuple[QName, ...]:
-    """The relations among *known* that the relation's triggers name in their functions, or that it cascades to."""
-    sources = _sources(catalog)
-    words: set[str] = set()
-    for trigger in relation.triggers:
-        words |= _names_read(f"{trigger.function.name}()", sources)
-    cascading = {
-        name
-        for name, other in catalog.relations.items()
-        for key in other.foreign_keys
-        if key.references == relation.name and key.on_delete in "cnd"
-    }
-    return tuple(name for name in sorted(known) if name.name in words or name in cascading)
+class Wake:
+    """What a write to a relation may write to beside it: what triggers name in their functions, and cascades."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._sources = _sources(catalog)
+        self._tables: dict[str, set[QName]] = defaultdict(set)
+        self._pointing: dict[QName, list[tuple[QName, Constraint]]] = defaultdict(list)
+        for name, relation in catalog.relations.items():
+            self._tables[name.name].add(name)
+            for key in relation.foreign_keys:
+                if key.references is not None:
+                    self._pointing[key.references].append((name, key))
+
+    def of(self, relation: Relation, command: Command) -> frozenset[QName]:
+        """The relations that the command on this one may reach, in one step."""
+        words: set[str] = set()
+        for trigger in relation.triggers:
+            if trigger.enabled and not _events(relation, command).isdisjoint(trigger.events):
+                words |= _names_read(f"{trigger.function.name}()", self._sources)
+        named = (name for word in words for name in self._tables.get(word, ()))
+        cascading = (name for name, key in self._pointing.get(relation.name, ()) if _cascades(key, command))
+        return frozenset((*named, *cascading))
+
+
+def _events(relation: Relation, command: Command) -> frozenset[str]:
+    """Whose triggers fire: an upsert counts as UPDATE, and a row that changes its partition is deleted and inserted."""
+    if command is Command.UPDATE:
+        moved = {"DELETE"} if relation.kind is RelationKind.PARTITIONED else set()
+        return frozenset({"INSERT", "UPDATE", *moved})
+    return frozenset({str(command).upper()})
+
+
+def _cascades(key: Constraint, command: Command) -> bool:
+    actions = {Command.UPDATE: key.on_update, Command.DELETE: key.on_delete}
+    return actions.get(command, "a") in _ACTING
 
 
 def _sources(catalog: Catalog) -> Mapping[str, str]:

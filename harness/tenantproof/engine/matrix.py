@@ -302,7 +302,7 @@ def judgement_of_write(
 
 def _promising(stand: Stand, attempt: Attempt) -> bool:
     """Whether the attempt will be accepted or refused, rather than touch nothing."""
-    if attempt.command is Command.INSERT or attempt.channel == "UPDATE-MOVE":
+    if attempt.command is Command.INSERT:
         return True
     return attempt.stage is None and any(stand.rows_with(attempt.command, Stance.ALLOWED, Stance.REQUIRED))
 

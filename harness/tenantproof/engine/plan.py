@@ -14,7 +14,7 @@ from tenantproof.core.model import Command, Persona, Platform, QName, Scenario, 
 from tenantproof.core.ports import Identity
 from tenantproof.core.report import Gap
 from tenantproof.core.world import Manifest, Row, World
-from tenantproof.engine.consulted import written_by
+from tenantproof.engine.consulted import Wake
 from tenantproof.engine.firing import hidden_writers
 from tenantproof.engine.scripts import Watch, watch
 from tenantproof.oracle.entitlement import Oracle, predicates_of
@@ -209,7 +209,7 @@ class Plan:
             tenant_ids=self.manifest.tenant_ids,
             privileges=self.privileges(role, through),
             consulted=relation.name in self.consulted.get(relation.name, ()),
-            watch=self._watched_with(through),
+            watch=self._reach[through.name],
             referring=self._referring.get(relation.name, ()),
             predicates=predicates_of(self.scenario, relation.name),
             user_columns=self._user_columns(relation),
@@ -230,19 +230,23 @@ class Plan:
     def _watched(self) -> Iterable[Relation]:
         checked = {relation.name for relation in self.relations}
         for relation in self.relations:
-            checked.update(self._reach[relation.name])
+            checked.update(name for reached in self._reach[relation.name].values() for name in reached)
         return (self.catalog.relations[name] for name in sorted(checked) if name in self.catalog.relations)
 
-    def _watched_with(self, through: Relation) -> tuple[QName, ...]:
-        """What a write to the relation can change: the tables below it, and what their triggers and cascades reach."""
-        return self._reach[through.name]
-
     @cached_property
-    def _reach(self) -> Mapping[QName, tuple[QName, ...]]:
-        known = [name for name in self.catalog.relations if self.tenancy_of(name).tenant is not None]
+    def _reach(self) -> Mapping[QName, Mapping[Command, tuple[QName, ...]]]:
+        """What a command on the relation can change: the tables below it, and what triggers and cascades reach."""
+        wake = Wake(self.catalog)
+
+        def reached(relation: Relation, command: Command) -> tuple[QName, ...]:
+            below = self.below(relation)
+            written = (self.catalog.relations[name] for name in (relation.name, *below))
+            further = sorted({name for table in written for name in wake.of(table, command)})
+            known = (name for name in further if self.tenancy_of(name).tenant is not None)
+            return tuple(dict.fromkeys((*below, *known)))
+
         return {
-            relation.name: tuple(dict.fromkeys((*self.below(relation), *written_by(self.catalog, relation, known))))
-            for relation in self.relations
+            relation.name: {command: reached(relation, command) for command in Command} for relation in self.relations
         }
 
     def below(self, relation: Relation) -> tuple[QName, ...]:

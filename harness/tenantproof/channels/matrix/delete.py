@@ -52,5 +52,5 @@ def _delete(stand: Stand, form: Form, aim: str) -> Attempt:
         sql=statements.delete(stand.through, filter_column),
         deed=Deed(through=stand.through, filter_column=filter_column),
         aim=aim,
-        watch=stand.watch,
+        watch=stand.watch[Command.DELETE],
     )

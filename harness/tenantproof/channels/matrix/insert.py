@@ -76,7 +76,7 @@ def _witness(stand: Stand) -> Attempt:
         form=Form.VALUES,
         sql=statements.insert_defaults(stand.through),
         aim="add a row",
-        watch=stand.watch,
+        watch=stand.watch[Command.INSERT],
         deed=Deed(through=stand.through),
     )
 
@@ -93,7 +93,7 @@ def _insert(stand: Stand, draft: Draft, values: Mapping[str, str | None]) -> Att
         sql=statements.insert(stand.through, given),
         deed=Deed(through=stand.through, values=given),
         aim=f"add a row for {whose}",
-        watch=stand.watch,
+        watch=stand.watch[Command.INSERT],
         row=Row(key=(), tenant=draft.tenant, owner=_owner_in(stand, draft, values)),
         stage=stand.without(draft.replaces) if draft.replaces is not None else None,
     )

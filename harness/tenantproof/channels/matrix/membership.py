@@ -48,7 +48,7 @@ def promote_oneself(stand: Stand) -> Iterator[Attempt]:
             deed=Deed(through=stand.through, values=changes),
             aim=f"become {role}",
             goal=has_role(membership, role),
-            watch=stand.watch,
+            watch=stand.watch[Command.UPDATE],
             stage=stand.alone(row),
         )
 
@@ -80,7 +80,7 @@ def join_a_tenant(stand: Stand) -> Iterator[Attempt]:
             sql=statements.insert(stand.through, given),
             deed=Deed(through=stand.through, values=given),
             aim="join another tenant with the strongest role",
-            watch=stand.watch,
+            watch=stand.watch[Command.INSERT],
             row=Row(key=(), tenant=draft.tenant, owner=stand.persona.user_id),
         )
 

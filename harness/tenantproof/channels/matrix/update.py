@@ -155,7 +155,7 @@ def _update(
         sql=statements.update(stand.through, given, filter_column),
         deed=Deed(through=stand.through, values=given, filter_column=filter_column),
         aim=aim,
-        watch=stand.watch,
+        watch=stand.watch[Command.UPDATE],
         stage=stage,
     )
 
@@ -170,7 +170,7 @@ def _witness(stand: Stand) -> Attempt:
         sql=statements.update_default(stand.through, min(stand.visible)),
         deed=Deed(through=stand.through, values=((_any_settable(stand), None),)),
         aim="change every row",
-        watch=stand.watch,
+        watch=stand.watch[Command.UPDATE],
     )
 
 

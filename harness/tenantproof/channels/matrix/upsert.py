@@ -49,7 +49,7 @@ def overwrite_rows(stand: Stand) -> Iterator[Attempt]:
                 conflict=key,
             ),
             aim="overwrite somebody else's row by its key",
-            watch=stand.watch,
+            watch=stand.watch[Command.UPDATE],
         )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from functools import cache
 
 from tenantproof.core.attempt import Attempt
-from tenantproof.core.model import QName
-from tenantproof.engine.consulted import written_by
+from tenantproof.core.model import Command, QName
+from tenantproof.engine.consulted import Wake
 from tenantproof.engine.plan import Plan
 
 
@@ -16,6 +16,7 @@ class Nearby:
 
     def __init__(self, plan: Plan) -> None:
         self._catalog = plan.catalog
+        self._wake = Wake(plan.catalog)
         self._step = cache(self._one_step)
         self._reach = cache(self._reached)
 
@@ -40,4 +41,5 @@ class Nearby:
         parts = (part.name for part in self._catalog.relations.values() if part.parent == name)
         above = () if relation.parent is None else (relation.parent,)
         below = relation.base_relations
-        return frozenset((*written_by(self._catalog, relation, self._catalog.relations), *parts, *above, *below))
+        written = (name for command in Command for name in self._wake.of(relation, command))
+        return frozenset((*written, *parts, *above, *below))
