@@ -10,7 +10,6 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import namedtuple_row
 
-from tenantproof.catalog.at_once import taken_back
 from tenantproof.core.model import Platform, QName
 from tenantproof.targets.calling_out import CallsOut, Code, Firing, calls_out
 from tenantproof.targets.queries import query
@@ -198,9 +197,13 @@ def _written_down(connection: psycopg.Connection[Any], tables: Sequence[QName]) 
 
 def _may_silence(connection: psycopg.Connection[Any]) -> bool:
     """Asked by doing it: on hosted Supabase an extension grants it, and the catalog does not know."""
+    back = "ROLLBACK TO SAVEPOINT asked"
     try:
-        with taken_back(connection):
+        with connection.pipeline():
+            connection.execute("SAVEPOINT asked")
             connection.execute("SET LOCAL session_replication_role = replica")
+            connection.execute(back)
     except psycopg.errors.InsufficientPrivilege:
+        connection.execute(back)
         return False
     return True
