@@ -346,6 +346,43 @@ class TestSetUp:
             wire.restart(())
             assert value(*one(wire, COUNT)) == "3"
 
+    @given(
+        broken=st.sets(st.integers(0, 15)),
+        scripts=st.lists(st.sampled_from([0, 1, 3, 59, 60, 61, 800]), min_size=1, max_size=16),
+    )
+    @settings(max_examples=25, deadline=None)
+    def test_a_part_that_cannot_be_set_up_is_answered_by_none(
+        self, conninfo: str, broken: set[int], scripts: list[int]
+    ) -> None:
+        """Parts of any size, more than are sent ahead: those that can be set up are answered as if they were alone."""
+        with psycopg.connect(conninfo, autocommit=True) as connection, Wire(connection) as wire:
+            wire.restart(("SAVEPOINT base",))
+            parts = [
+                Part(
+                    set_up=(
+                        "ROLLBACK TO SAVEPOINT base",
+                        f"SET LOCAL app.part = '{number}'",
+                        "SELECT 1/0" if number in broken else "SELECT 1",
+                    ),
+                    scripts=WHICH * many,
+                )
+                for number, many in enumerate(scripts)
+            ]
+            heard = wire.try_each(parts)
+            assert [None if answers is None else [value(*said) for said in answers] for answers in heard] == [
+                None if number in broken else [str(number)] * many for number, many in enumerate(scripts)
+            ]
+            wire.restart(())
+            assert value(*one(wire, COUNT)) == "3"
+
+    def test_what_was_prepared_before_is_no_part(self, connect: Connect) -> None:
+        with Wire(connect()) as wire:
+            wire.prepare(("SELECT * FROM nowhere",))
+            with pytest.raises(psycopg.errors.UndefinedTable, match="nowhere"):
+                wire.try_each([Part(set_up=wire.anew(("SELECT 1",)), scripts=WHICH)] * 20)
+            wire.restart(())
+            assert value(*one(wire, COUNT)) == "3"
+
     def test_restart_begins_anew(self, connect: Connect) -> None:
         with Wire(connect()) as wire:
             wire.prepare(("SET LOCAL app.who = 'alice'", "DELETE FROM public.notes"))

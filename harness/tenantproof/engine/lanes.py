@@ -68,7 +68,17 @@ def in_lanes(wire: Wire, courses: Iterable[Course[T]], stop: Callable[[], bool] 
         if not going:
             return
         lane = going.popleft()
-        if lane.go_on(lane.hear()):
+        try:
+            goes_on = lane.go_on(lane.hear())
+        except Exception:
+            _forget(wire)
+            raise
+        if goes_on:
             going.append(lane)
+    _forget(wire)
+
+
+def _forget(wire: Wire) -> None:
+    """What is under way."""
     if not wire.lost:
         wire.give_up()

@@ -215,10 +215,29 @@ class Wire:
         All of it is sent ahead, so over a slow line the parts share their waiting.  Returns what `run` does, for each
         part; raises psycopg.Error where set-up fails, as `prepare` does.
         """
+        self._send_each(parts)
+        heard = []
+        for _ in parts:
+            answers, failure = self._part()
+            if failure is not None:
+                self.give_up()
+                raise psycopg.errors.error_from_result(failure)
+            heard.append(answers)
+        return heard
+
+    def try_each(self, parts: Sequence[Part]) -> list[list[tuple[Observation, ...]] | None]:
+        """As `run_each`, for parts that all have a set-up, which undoes what the one before left: None where it failed.
+
+        Raises psycopg.Error where the server is gone, or what was prepared before failed.
+        """
+        self._send_each(parts)
+        heard = [self._part() for _ in parts]
+        return [answers if failure is None else None for answers, failure in heard]
+
+    def _send_each(self, parts: Sequence[Part]) -> None:
         assert not self._errands or self.lost, "what was sent is to be heard first"
         for part in parts:
             self.send(part)
-        return [self.hear() for _ in parts]
 
     def send(self, part: Part) -> None:
         """Send a part without waiting for its answers, which `hear` brings.  Nothing else may run until then.
@@ -233,33 +252,55 @@ class Wire:
     def hear(self) -> list[tuple[Observation, ...]]:
         """What the first part that was sent, and not heard of yet, came to: as `run` says it.
 
-        Raises psycopg.Error where its set-up failed; what was sent after it is not heard of then.
+        Raises psycopg.Error where its set-up failed, and forgets it; where what was prepared before failed, all that
+        was sent is forgotten.
         """
+        answers, failure = self._part()
+        if failure is not None:
+            raise psycopg.errors.error_from_result(failure)
+        return answers
+
+    def _part(self) -> tuple[list[tuple[Observation, ...]], pq.abc.PGresult | None]:
+        """The answers of the part that is heard next, and why there are none where its set-up failed."""
         answers: list[tuple[Observation, ...]] = []
-        for piece in self._errands.popleft():
-            failure, answered = self._read_set_up(), 0
+        pieces = self._errands.popleft()
+        for piece in pieces:
+            if (failure := self._read_set_up()) is not None:
+                self.give_up()
+                raise psycopg.errors.error_from_result(failure)
             # Whoever was waited for after this was sent has waited for a part of its way as well.
             self.counter.round_trips += self._under_way[0].round_trips == self.counter.round_trips
-            if failure is None and piece.set_up:
-                failure, answered = self._receive_set_up(len(piece.set_up)), len(piece.set_up) + 1
-            if failure is not None:
-                self.give_up(answered=answered)
-                raise psycopg.errors.error_from_result(failure)
+            if piece.set_up and (failure := self._receive_set_up(len(piece.set_up))) is not None:
+                self._skip(pieces)
+                return [], failure
             answers.extend(self._receive_all(piece.groups))
             self._under_way.popleft()
             self._send_more()
-        return answers
+        return answers, None
 
-    def give_up(self, *, answered: int = 0) -> None:
-        """Wait for what is under way, but for the results *answered* already; it and all else that was sent is
-        forgotten."""
+    def give_up(self) -> None:
+        """Wait for what is under way; it and all else that was sent is forgotten."""
         self._waiting.clear()
         self._errands.clear()
-        for _ in range(sum(sent.piece.answers for sent in self._under_way) - answered):
+        self._read_past(sum(sent.piece.answers for sent in self._under_way))
+        self._under_way.clear()
+
+    def _skip(self, pieces: Sequence[_Piece]) -> None:
+        """Wait for what is under way of a part, whose set-up was heard of, and forget it."""
+        sent = [self._under_way.popleft() for piece in pieces if self._is_next(piece)]
+        self._read_past(sum(one.piece.answers for one in sent) - len(pieces[0].set_up) - 1)
+        for _ in range(len(pieces) - len(sent)):
+            self._waiting.popleft()
+        self._send_more()
+
+    def _is_next(self, piece: _Piece) -> bool:
+        return bool(self._under_way) and self._under_way[0].piece is piece
+
+    def _read_past(self, answers: int) -> None:
+        for _ in range(answers):
             self._await()
             if (result := self._pg.get_result()) is not None and result.status != pq.ExecStatus.PIPELINE_SYNC:
                 self._end_of_result()
-        self._under_way.clear()
         self._notices.clear()
 
     def _send_more(self) -> None:

@@ -9,7 +9,7 @@ looked for only in relations that the statistics of the transaction say it touch
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
@@ -141,6 +141,9 @@ class _Stay:
 _Acted = tuple[list[Answer], list[tuple[QName, ...]]]
 """Answers of programs, and the relations that each of them wrote to."""
 
+_Heard = tuple[list[Answer], list[Damage]]
+"""Answers of programs in another world, and what they damaged there."""
+
 
 def learn_oids(wire: Wire, facts: Facts) -> Mapping[QName, str]:
     """The oid of each known relation, and the prepared question which of them were written to."""
@@ -184,8 +187,7 @@ class Arena:
         visits = [(world, places) for world, places in visits if places]
         suspects: list[tuple[int, Elsewhere, Answer]] = []
         elsewhere: list[Damage] = []
-        visits, heard = self._visited(programs, visits)
-        for (world, places), (seconds, damages) in zip(visits, heard, strict=True):
+        for world, places, (seconds, damages) in self._visited(programs, visits):
             elsewhere += damages
             self.tally.pairs += len(places)
             suspects += [
@@ -204,57 +206,29 @@ class Arena:
     def learned(self, program: Program, worlds: Sequence[Elsewhere]) -> list[Difference | None]:
         """What the program tells about each of these worlds, nondeterminism left out; None also of those that the
         database refuses: part of what it accepts may violate a constraint."""
-        found = self._unless_refused(lambda: self._suspicions(program, worlds))
-        if found is None:
-            possible = self._possible(worlds)
-            told = iter(self._suspicions(program, [world for world, ok in zip(worlds, possible, strict=True) if ok]))
-            found = [next(told) if ok else None for ok in possible]
+        found = self._suspicions(program, worlds)
         return [suspicion.difference if suspicion is not None else None for suspicion in found]
-
-    def _unless_refused(self, ask: Callable[[], T]) -> T | None:
-        """None where the database refuses to make one of the worlds."""
-        try:
-            return ask()
-        except psycopg.Error:
-            if self._wire.lost:
-                raise
-        return None
-
-    def _possible(self, worlds: Sequence[Elsewhere]) -> list[bool]:
-        self._wire.restart(())
-        return [not said[-1].refused for said in self._wire.run([world.statements for world in worlds])]
 
     def suspicion(self, program: Program, world: Elsewhere) -> Suspicion | None:
         """The program and the world with both observations; None where they are the same, or it is refused."""
-        found = self._unless_refused(lambda: self._suspicions(program, [world]))
-        return found[0] if found is not None else None
+        return self._suspicions(program, [world])[0]
 
     def lasting(self, suspicion: Suspicion) -> bool:
         """Whether it is the same every time, alternating between the worlds: what draws lots differs in the end."""
         program, world = suspicion.program, suspicion.world
         self._begin()
         both = (self._stay(None, [program] * 3), self._stay(world, [program] * 2))
-        acted = self._unless_refused(lambda: self._act_each(both * _LASTING))
-        if acted is None:
-            return False
-        heard = [answers for answers, _ in acted]
+        acted = self._act_each(both * _LASTING)
         self._leave()
-        for (first, *again), elsewhere in zip(heard[::2], heard[1::2], strict=True):
-            found = _judged(program, world, first, again, elsewhere)
-            if found is None or not _alike(found, suspicion):
-                return False
-        return True
+        found = (_told(program, world, own, there) for own, there in zip(acted[::2], acted[1::2], strict=True))
+        return all(one is not None and _alike(one, suspicion) for one in found)
 
     def _suspicions(self, program: Program, worlds: Sequence[Elsewhere]) -> list[Suspicion | None]:
         self._begin()
-        own = self._stay(None, [program] * 3)
-        heard = self._act_each([own, *(self._stay(world, [program] * 2) for world in worlds)])
+        stays = [self._stay(None, [program] * 3), *(self._stay(world, [program] * 2) for world in worlds)]
+        own, *elsewhere = self._act_each(stays)
         self._leave()
-        ((first, *again), _), *elsewhere = heard
-        return [
-            _judged(program, world, first, again, answers)
-            for world, (answers, _) in zip(worlds, elsewhere, strict=True)
-        ]
+        return [_told(program, world, own, there) for world, there in zip(worlds, elsewhere, strict=True)]
 
     def in_turn(self, program: Program, between: Elsewhere) -> tuple[Answer, Answer, Answer] | None:
         """The program's answers twice in world 1, then in another: what is not undone (sequences) goes on counting.
@@ -263,19 +237,19 @@ class Arena:
         """
         self._begin()
         stays = [self._stay(None, [program] * 2), self._stay(between, [program])]
-        acted = self._unless_refused(lambda: self._act_each(stays))
-        if acted is None:
-            return None
+        own, there = self._act_each(stays)
         self._leave()
-        ((first, second), _), ((third,), _) = acted
+        if own is None or there is None:
+            return None
+        (first, second), (third,) = own[0], there[0]
         return first, second, third
 
     def damage(self, program: Program, world: Elsewhere | None = None) -> Damage | None:
         """What the program changes that it may not change, in world 1 or in another."""
         self._begin()
         if world is not None:
-            heard = self._unless_refused(lambda: self._in_each([program], [(world, [0])]))
-            found = heard[0][1] if heard is not None else []
+            (heard,) = self._in_each([program], [(world, [0])])
+            found = heard[1] if heard is not None else []
         else:
             _, touched = self._act([program])
             found = self._damages([program], touched, self._facts.before)
@@ -292,37 +266,36 @@ class Arena:
 
     def _in_each(
         self, programs: Sequence[Program], visits: Sequence[tuple[Elsewhere, Sequence[int]]]
-    ) -> list[tuple[list[Answer], list[Damage]]]:
+    ) -> list[_Heard | None]:
         """Answers of the programs at these places in other worlds; where others depend on what the persona does, also
-        what was damaged there."""
+        what was damaged there.  None of worlds that the database refuses."""
         chosen = [(world, [programs[i] for i in places]) for world, places in visits]
         acted = self._act_each([self._stay(world, here) for world, here in chosen])
         found = [
-            (answers, self._damages_in(world, here, touched) if world.targets and any(touched) else [])
-            for (world, here), (answers, touched) in zip(chosen, acted, strict=True)
+            self._heard(world, here, *there) if there is not None else None
+            for (world, here), there in zip(chosen, acted, strict=True)
         ]
         self._leave()
         return found
 
+    def _heard(
+        self, world: Elsewhere, programs: Sequence[Program], answers: list[Answer], touched: Sequence[Sequence[QName]]
+    ) -> _Heard:
+        return answers, self._damages_in(world, programs, touched) if world.targets and any(touched) else []
+
     def _visited(
         self, programs: Sequence[Program], visits: Sequence[tuple[Elsewhere, list[int]]]
-    ) -> tuple[list[tuple[Elsewhere, list[int]]], list[tuple[list[Answer], list[Damage]]]]:
+    ) -> list[tuple[Elsewhere, list[int], _Heard]]:
         """The visits that could be made and what was heard there.
 
-        A world that the database refuses by now is given up: a number that a trigger draws anew may be taken.
+        A world that the database refuses twice by now is given up: a number that a trigger draws anew may be taken.
         """
-        heard = self._unless_refused(lambda: self._in_each(programs, visits))
-        if heard is None:
-            possible = self._possible([world for world, _ in visits])
-            self._give_up({world.name for (world, _), ok in zip(visits, possible, strict=True) if not ok})
-            visits = [(world, places) for world, places in visits if world in self.worlds]
-            self._begin()
-            heard = self._unless_refused(lambda: self._in_each(programs, visits))
-        if heard is None:
-            self._give_up({world.name for world, _ in visits})
-            self._begin()
-            return [], []
-        return list(visits), heard
+        heard = self._in_each(programs, visits)
+        refused = [visit for visit, there in zip(visits, heard, strict=True) if there is None]
+        again = iter(self._in_each(programs, refused) if refused else ())
+        heard = [there if there is not None else next(again) for there in heard]
+        self._give_up({world.name for (world, _), there in zip(visits, heard, strict=True) if there is None})
+        return [(*visit, there) for visit, there in zip(visits, heard, strict=True) if there is not None]
 
     def _give_up(self, names: Set[str]) -> None:
         """Other worlds that programs are not run in any more."""
@@ -333,8 +306,15 @@ class Arena:
     def _damages_in(
         self, world: Elsewhere, programs: Sequence[Program], touched: Sequence[Sequence[QName]]
     ) -> list[Damage]:
-        self._wire.prepare(self._entering(world))
-        before = self._look({name for names in touched for name in names})
+        names = sorted({name for names in touched for name in names})
+        looking = [(as_observer(), self._facts.watches[name].query) for name in names]
+        (said,) = self._wire.try_each([Part(set_up=self._entering(world), scripts=looking)])
+        if said is None:
+            return []  # the database refuses the world by now
+        before = {
+            name: self._facts.watches[name].rows(answer[-1], frozenset())
+            for name, answer in zip(names, said, strict=True)
+        }
         return [replace(damage, world=world) for damage in self._damages(programs, touched, before)]
 
     def _stay(self, world: Elsewhere | None, programs: Sequence[Program]) -> _Stay:
@@ -347,27 +327,23 @@ class Arena:
     def _leave(self) -> None:
         self._wire.prepare(self._entering(None))
 
-    def _look(self, relations: Set[QName]) -> Mapping[QName, Snapshot]:
-        """What the observer sees of these relations in the world as it is now."""
-        names = sorted(relations)
-        said = self._wire.run([(as_observer(), self._facts.watches[name].query) for name in names])
-        return {
-            name: self._facts.watches[name].rows(answer[-1], frozenset())
-            for name, answer in zip(names, said, strict=True)
-        }
-
     def _act(self, programs: Sequence[Program]) -> _Acted:
         """Answers, and the relations that each program wrote to, in the world as it is."""
-        return self._act_each([_Stay(entering=(), programs=programs)])[0]
+        (acted,) = self._act_each([_Stay(entering=(), programs=programs)])
+        assert acted is not None, "nothing is entered"
+        return acted
 
-    def _act_each(self, stays: Sequence[_Stay]) -> list[_Acted]:
-        """What programs came to in each of these states, all of them sent ahead."""
+    def _act_each(self, stays: Sequence[_Stay]) -> list[_Acted | None]:
+        """What programs came to in each of these states, all of them sent ahead; None of those that are refused."""
         parts = [Part(set_up=stay.entering, scripts=[_script(program) for program in stay.programs]) for stay in stays]
-        heard = self._wire.run_each(parts)
-        if any(said[-1].sqlstate == _NOT_PREPARED for answers in heard for said in answers):
+        heard = self._wire.try_each(parts)
+        if any(said[-1].sqlstate == _NOT_PREPARED for answers in heard for said in answers or ()):
             prepare_question(self._wire, self._names)  # somebody forgot what the session had prepared
-            heard = self._wire.run_each(parts)
-        return [self._understood(stay.programs, answers) for stay, answers in zip(stays, heard, strict=True)]
+            heard = self._wire.try_each(parts)
+        return [
+            self._understood(stay.programs, answers) if answers is not None else None
+            for stay, answers in zip(stays, heard, strict=True)
+        ]
 
     def _understood(self, programs: Sequence[Program], heard: Sequence[Answer]) -> _Acted:
         answers: list[Answer] = []
@@ -399,13 +375,17 @@ class Arena:
         own = self._stay(None, [programs[i] for i in places for _ in range(2)])
         visits = [(world, list(group)) for world, group in groupby(suspects, key=lambda suspect: suspect[1])]
         others = [self._stay(world, [programs[i] for i, _, _ in group]) for world, group in visits]
-        (repeats, _), *elsewhere = self._act_each([own, *others])
+        mine, *elsewhere = self._act_each([own, *others])
         self._leave()
+        if mine is None:
+            return []
+        repeats, _ = mine
         again = {i: repeats[2 * n : 2 * n + 2] for n, i in enumerate(places)}
         judged = [
             _judged(programs[i], world, answers[i], again[i], (second, repeat))
-            for (world, group), (seconds, _) in zip(visits, elsewhere, strict=True)
-            for (i, _, second), repeat in zip(group, seconds, strict=True)
+            for (world, group), there in zip(visits, elsewhere, strict=True)
+            if there is not None
+            for (i, _, second), repeat in zip(group, there[0], strict=True)
         ]
         self.tally.unsteady += judged.count(None)
         return [suspicion for suspicion in judged if suspicion is not None]
@@ -470,6 +450,14 @@ def _judged(
     if difference is None or interference(second, first, (repeat,)) is None:
         return None
     return Suspicion(program=program, world=world, difference=difference, first=first, second=second)
+
+
+def _told(program: Program, world: Elsewhere, own: _Acted | None, there: _Acted | None) -> Suspicion | None:
+    """What the program's answers in world 1 and in another tell; None where one of them could not be made."""
+    if own is None or there is None:
+        return None
+    first, *again = own[0]
+    return _judged(program, world, first, again, there[0])
 
 
 def _alike(one: Suspicion, other: Suspicion) -> bool:
