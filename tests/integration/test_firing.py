@@ -62,6 +62,28 @@ CREATE TABLE viewed (id int PRIMARY KEY, body text);
 CREATE VIEW seen AS SELECT * FROM viewed;
 CREATE TRIGGER t INSTEAD OF UPDATE ON seen FOR EACH ROW EXECUTE FUNCTION swallows();
 
+CREATE FUNCTION quotes() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN INSERT INTO log VALUES ('q'); "old" := NULL; RETURN OLD; END $$;
+CREATE FUNCTION comments() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN INSERT INTO log VALUES ('c'); OLD /* it */ := NULL; RETURN OLD; END $$;
+CREATE FUNCTION shadows() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN INSERT INTO log VALUES ('s'); DECLARE old log; BEGIN RETURN old; END; END $$;
+CREATE FUNCTION aliases() RETURNS trigger LANGUAGE plpgsql AS
+  $$ DECLARE x ALIAS FOR old; BEGIN INSERT INTO log VALUES ('a'); x := NULL; RETURN OLD; END $$;
+CREATE TABLE called (id int PRIMARY KEY, body text);
+CREATE PROCEDURE empties(INOUT what called) LANGUAGE plpgsql AS $$ BEGIN what := NULL; END $$;
+CREATE FUNCTION calls() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN INSERT INTO log VALUES ('p'); CALL empties(OLD); RETURN OLD; END $$;
+CREATE TABLE quoted (id int PRIMARY KEY, body text);
+CREATE TABLE commented (id int PRIMARY KEY, body text);
+CREATE TABLE shadowed (id int PRIMARY KEY, body text);
+CREATE TABLE aliased (id int PRIMARY KEY, body text);
+CREATE TRIGGER t BEFORE DELETE ON quoted FOR EACH ROW EXECUTE FUNCTION quotes();
+CREATE TRIGGER t BEFORE DELETE ON commented FOR EACH ROW EXECUTE FUNCTION comments();
+CREATE TRIGGER t BEFORE DELETE ON shadowed FOR EACH ROW EXECUTE FUNCTION shadows();
+CREATE TRIGGER t BEFORE DELETE ON aliased FOR EACH ROW EXECUTE FUNCTION aliases();
+CREATE TRIGGER t BEFORE DELETE ON called FOR EACH ROW EXECUTE FUNCTION calls();
+
 CREATE TABLE parent (id int PRIMARY KEY, body text);
 CREATE TABLE child (id int PRIMARY KEY, body text, up int REFERENCES parent ON DELETE CASCADE);
 CREATE TABLE ruled (id int PRIMARY KEY, body text);
@@ -82,6 +104,12 @@ COUNTS = {
     "second": ("update",),
     "split": ("update",),
     "viewed": ("update",),
+    "quoted": ("delete",),
+    "commented": ("delete",),
+    "shadowed": ("delete",),
+    "aliased": ("delete",),
+    "called": ("delete",),
+    "ruled": ("delete",),
 }
 """Relation -> the commands of which a row count of 0 may hide something."""
 

@@ -18,12 +18,15 @@ from tenantproof.core.catalog import (
     Relation,
     RelationKind,
     Role,
+    Rule,
     Trigger,
 )
 from tenantproof.core.model import Command, QName
 
 Record: TypeAlias = Any
 """One answer row as a named tuple; its fields are the column names of the query."""
+
+_RULE_EVENTS = {"2": "UPDATE", "3": "INSERT", "4": "DELETE"}
 
 RELATION_KINDS = {
     "r": RelationKind.TABLE,
@@ -76,6 +79,7 @@ def relation(record: Record, names: Mapping[int, QName], parts: Mapping[str, Seq
         base_relations=tuple(sorted(names[oid] for oid in record.bases if oid in names)),
         updatable=_updatable(record.updatable),
         fires_on_delete=record.fires_on_delete,
+        rules=tuple(Rule(event=_RULE_EVENTS[event], definition=text) for event, text in record.rules),
         replica_identity=record.replica_identity,
         comment=record.comment,
     )

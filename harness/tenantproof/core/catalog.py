@@ -123,6 +123,14 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rewrite rule for INSERT, UPDATE or DELETE, which is its `event`."""
+
+    event: str
+    definition: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
     """One relation with all that hangs on it."""
 
@@ -137,6 +145,7 @@ class Relation:
     policies: tuple[Policy, ...] = ()
     grants: tuple[Grant, ...] = ()
     triggers: tuple[Trigger, ...] = ()
+    rules: tuple[Rule, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     """reloptions: security_invoker, security_barrier, check_option…"""
     definition: str = ""

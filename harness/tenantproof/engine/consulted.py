@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from tenantproof.core.catalog import Catalog, Constraint, Relation, RelationKind
 from tenantproof.core.model import Command, QName
@@ -34,27 +34,53 @@ def consulted_by(catalog: Catalog) -> Mapping[QName, frozenset[QName]]:
 
 
 class Wake:
-    """What a write to a relation may write to beside it: what triggers name in their functions, and cascades."""
+    """What a write to a relation may write to beside it: what its triggers name in their functions, what its rules
+    name, and what it cascades to, with the triggers and rules there."""
 
     def __init__(self, catalog: Catalog) -> None:
+        self._relations = catalog.relations
         self._sources = _sources(catalog)
         self._tables: dict[str, set[QName]] = defaultdict(set)
         self._pointing: dict[QName, list[tuple[QName, Constraint]]] = defaultdict(list)
+        self._parts: dict[QName, list[QName]] = defaultdict(list)
         for name, relation in catalog.relations.items():
             self._tables[name.name].add(name)
+            if relation.parent is not None:
+                self._parts[relation.parent].append(name)
             for key in relation.foreign_keys:
                 if key.references is not None:
                     self._pointing[key.references].append((name, key))
 
     def of(self, relation: Relation, command: Command) -> frozenset[QName]:
-        """The relations that the command on this one may reach, in one step."""
-        words: set[str] = set()
+        """The relations that the command on this one may reach."""
+        seen: set[tuple[QName, str]] = set()
+        todo = [(relation.name, event) for event in _events(relation, command)]
+        while todo:
+            if (step := todo.pop()) not in seen:
+                seen.add(step)
+                todo += self._onward(*step)
+        names = {name for name, _ in seen}
+        cascaded = {name for name in names if self._relations[name].parent not in names}  # it shows their rows, too
+        return frozenset((*cascaded, *(name for step in seen for name in self._named(*step)))) - {relation.name}
+
+    def _onward(self, name: QName, event: str) -> Iterator[tuple[QName, str]]:
+        """What the event on the relation does to others by itself."""
+        yield from ((part, event) for part in self._parts.get(name, ()))
+        for child, key in self._pointing.get(name, ()):
+            action = {"UPDATE": key.on_update, "DELETE": key.on_delete}.get(event, "a")
+            if action in _ACTING:
+                yield child, "DELETE" if (event, action) == ("DELETE", "c") else "UPDATE"
+
+    def _named(self, name: QName, event: str) -> Iterator[QName]:
+        """The relations that triggers and rules for the event name."""
+        relation, words = self._relations[name], set[str]()
         for trigger in relation.triggers:
-            if trigger.enabled and not _events(relation, command).isdisjoint(trigger.events):
+            if trigger.enabled and event in trigger.events:
                 words |= _names_read(f"{trigger.function.name}()", self._sources)
-        named = (name for word in words for name in self._tables.get(word, ()))
-        cascading = (name for name, key in self._pointing.get(relation.name, ()) if _cascades(key, command))
-        return frozenset((*named, *cascading))
+        for rule in relation.rules:
+            if rule.event == event:
+                words.update(re.findall(r"\w+", rule.definition))
+        return (table for word in words for table in self._tables.get(word, ()))
 
 
 def _events(relation: Relation, command: Command) -> frozenset[str]:
@@ -63,11 +89,6 @@ def _events(relation: Relation, command: Command) -> frozenset[str]:
         moved = {"DELETE"} if relation.kind is RelationKind.PARTITIONED else set()
         return frozenset({"INSERT", "UPDATE", *moved})
     return frozenset({str(command).upper()})
-
-
-def _cascades(key: Constraint, command: Command) -> bool:
-    actions = {Command.UPDATE: key.on_update, Command.DELETE: key.on_delete}
-    return actions.get(command, "a") in _ACTING
 
 
 def _sources(catalog: Catalog) -> Mapping[str, str]:

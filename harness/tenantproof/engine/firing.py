@@ -4,7 +4,7 @@ Whether a trigger may do something although the statement says that it changed n
 A row is counted once it was written.  An AFTER ROW trigger fires for those alone; a BEFORE ROW trigger that returns
 its record lets the row be written.  What may act for rows that do not count are statement triggers, INSTEAD OF
 triggers, and BEFORE ROW triggers that may return NULL (PostgreSQL docs: "Overview of Trigger Behavior", where it also
-says that an UPDATE which moves a row to another partition fires those of DELETE and INSERT).
+says that an UPDATE which moves a row to another partition fires those of DELETE and INSERT).  So may a rule.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from tenantproof.core.model import Command, QName
 _RECORDS = {"INSERT": "new", "UPDATE": "new", "DELETE": "old"}
 """What a BEFORE ROW trigger returns to let the row be written."""
 
-_RETURN = re.compile(r"\breturn\b([^;]*)", re.IGNORECASE)
-_REPLACED = r"\b{0}\b\s*:?=|\binto\s+(strict\s+)?[^;]*\b{0}\b"
+_RETURN = re.compile(r"\breturn\b([^;]*)")
 
 
 def hidden_writers(catalog: Catalog) -> frozenset[tuple[QName, Command]]:
@@ -32,7 +31,9 @@ def hidden_writers(catalog: Catalog) -> frozenset[tuple[QName, Command]]:
         for name, relation in catalog.relations.items()
         for command in (Command.UPDATE, Command.DELETE)
         for events in [_events(relation, command)]
-        if any(_may_hide(trigger, event, functions) for trigger in _firing(catalog, through, name) for event in events)
+        for fired in [list(_firing(catalog, through, name))]
+        if any(_may_hide(trigger, event, functions) for part in fired for trigger in part.triggers for event in events)
+        or any(rule.event in events for part in fired for rule in part.rules)
     )
 
 
@@ -53,9 +54,9 @@ def _through(catalog: Catalog) -> Mapping[QName, Sequence[QName]]:
     return found
 
 
-def _firing(catalog: Catalog, through: Mapping[QName, Sequence[QName]], name: QName) -> Iterator[Trigger]:
-    """The triggers that writing to the relation may fire."""
-    yield from catalog.relations[name].triggers
+def _firing(catalog: Catalog, through: Mapping[QName, Sequence[QName]], name: QName) -> Iterator[Relation]:
+    """The relations whose triggers and rules writing to this one may fire."""
+    yield catalog.relations[name]
     for other in through.get(name, ()):
         yield from _firing(catalog, through, other)
 
@@ -72,8 +73,14 @@ def _may_hide(trigger: Trigger, event: str, functions: Mapping[QName, Function])
 
 
 def _lets_pass(function: Function, record: str) -> bool:
-    """Whether it can return nothing but the record that it was given, as far as its text tells."""
-    if function.language != "plpgsql" or re.search(_REPLACED.format(record), function.source, re.IGNORECASE):
+    """Whether its text shows that it returns nothing but the record that it was given.
+
+    So every return must be of the record, and nothing else may speak of the record as a whole: whoever assigns to it,
+    hides it behind another of its name, or hands it to somebody, has to name it.
+    """
+    source = function.source.lower()
+    if function.language != "plpgsql" or f'"{record}"' in source or 'u&"' in source:
         return False
-    returned = [said.strip().lower() for said in _RETURN.findall(function.source)]
-    return bool(returned) and all(said == record for said in returned)
+    returned = [said.strip() for said in _RETURN.findall(source)]
+    whole = re.findall(rf"(?<![\w$]){record}(?![\w$.])", source)
+    return bool(returned) and all(said == record for said in returned) and len(whole) == len(returned)

@@ -20,6 +20,10 @@ SELECT c.oid,
        c.relkind <> 'r' OR c.relhassubclass
          OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & 8 <> 0)
          OR EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '4') AS fires_on_delete,
+       ARRAY(SELECT ARRAY[r.ev_type::text, pg_get_ruledef(r.oid)]
+             FROM pg_rewrite r
+             WHERE r.ev_class = c.oid AND r.ev_type <> '1'
+             ORDER BY r.rulename) AS rules,
        coalesce(described.description, '') AS comment
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
