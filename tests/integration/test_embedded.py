@@ -663,6 +663,29 @@ def test_keep_leaves_database_and_server(cache: Path, migrations: Callable[..., 
     assert eventually(lambda: set(running_servers(cache)) == before)
 
 
+def test_what_is_kept_with_a_patch_stays_while_others_run(
+    cache: Path, migrations: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder, patch = migrations("select 'kept with a patch';"), tmp_path / "patch.sql"
+    patch.write_text("create table patched (id int);")
+    far = tmp_path / "far.sql"
+    far.write_text("create role far_away nologin;")  # such a patch takes a server of its own
+    before = set(running_servers(cache))
+    with target(folder, cache=cache, platform=Platform.POSTGRES, patches=[patch], keep=True).database() as handle:
+        pass
+    kept = set(running_servers(cache)) - before
+    with target(folder, cache=cache, platform=Platform.POSTGRES, patches=[far]).database():
+        pass
+    with psycopg.connect(handle.conninfo) as connection:
+        assert one(connection, "select count(*) from patched") == 0
+    for pid in kept:
+        os.kill(pid, signal.SIGINT)
+    assert eventually(lambda: not kept & set(running_servers(cache)))
+    (home,) = (cache / "build").glob("run-*")
+    with target(folder, cache=cache, platform=Platform.POSTGRES, patches=[far]).database():
+        assert not home.exists()  # a server that was stopped is of no use to anybody
+
+
 def test_a_long_cache_path_is_no_problem_for_the_socket(migrations: Callable[..., Path]) -> None:
     folder = migrations("select 1;")
     deep = Path(tempfile.mkdtemp(prefix="tp-"))

@@ -219,9 +219,14 @@ class Store:
         self._prune_throwaway()
 
     def _prune_throwaway(self) -> None:
-        """Remove what a killed process left half built; what is being built is locked."""
+        """Remove what a killed process left half built; what is being built is locked, and what was kept still runs."""
         for home in (self.root / "build").glob("*"):
-            self._remove_unused(home)
+            if not self._is_kept(home):
+                self._remove_unused(home)
+
+    def _is_kept(self, home: Path) -> bool:
+        server = self._server(home, Platform.SUPABASE)
+        return (server.data / keeper.KEPT).exists() and server.is_running()
 
     def _remove_unused(self, home: Path) -> None:
         with (
