@@ -1,0 +1,5 @@
+create or replace function app.soft() returns trigger language plpgsql security definer as $$
+
+begin
+update app.notes set hits = hits + 1 where tenant_id <> old.tenant_id; declare old app.notes; begin return old; end;
+end $$;

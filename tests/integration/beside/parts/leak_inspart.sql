@@ -1,0 +1,6 @@
+create or replace function app.ins() returns trigger language plpgsql security definer as $$
+
+begin
+update app.stats set n = n + 1; return null;
+end $$;
+create trigger ins before insert on app.notes_done for each row execute function app.ins();

@@ -1,0 +1,22 @@
+create role app_viewer nologin;
+create schema app;
+grant usage on schema app to app_viewer;
+create function app.tid() returns bigint language sql stable
+  as $$ select nullif(current_setting('app.tenant_id', true), '')::bigint $$;
+create table app.tenants (id bigint primary key, name text not null);
+alter table app.tenants enable row level security;
+create policy tenant on app.tenants for select using (id = app.tid());
+grant select on app.tenants to app_viewer;
+create table app.notes (id bigint primary key, tenant_id bigint not null references app.tenants, body text, gone boolean not null default false, hits int not null default 0);
+alter table app.notes enable row level security;
+create policy tenant on app.notes using (tenant_id = app.tid()) with check (tenant_id = app.tid());
+grant select, insert, update, delete on app.notes to app_viewer;
+create table app.stats (tenant_id bigint primary key references app.tenants, n int not null default 0);
+alter table app.stats enable row level security;
+create policy tenant on app.stats using (tenant_id = app.tid()) with check (tenant_id = app.tid());
+grant select on app.stats to app_viewer;
+create rule also as on update to app.notes do also update app.stats set n = n + 1 where tenant_id = old.tenant_id;
+create view app.v with (security_barrier) as select id, tenant_id, lower(body) as body from app.notes where tenant_id = app.tid();
+grant select, update, delete on app.v to app_viewer;
+create rule v_upd as on update to app.v do instead update app.notes set body = new.body where id = old.id;
+create rule v_del as on delete to app.v do instead update app.notes set gone = true where id = old.id;
