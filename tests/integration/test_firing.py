@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tenantproof.catalog.introspection import introspect
 from tenantproof.core.catalog import Catalog
@@ -157,10 +158,11 @@ def test_what_is_not_told_is_never_seen_to_happen(
     conninfo: str, catalog: Catalog, table: str, command: Command, where: str
 ) -> None:
     through = "seen" if table == "viewed" and command is Command.UPDATE else table
-    statement = f"UPDATE {through} SET body = 'y'" if command is Command.UPDATE else f"DELETE FROM {through}"
+    verb = "UPDATE {} SET body = 'y' WHERE {}" if command is Command.UPDATE else "DELETE FROM {} WHERE {}"
+    statement = sql.SQL(verb).format(sql.Identifier(through), sql.Literal(where == "true"))
     with psycopg.connect(conninfo) as connection:
-        connection.execute(f"INSERT INTO {table} (id, body) VALUES (1, 'x')".encode())
-        count = connection.execute(f"{statement} WHERE {where}".encode()).rowcount
+        connection.execute(sql.SQL("INSERT INTO {} (id, body) VALUES (1, 'x')").format(sql.Identifier(table)))
+        count = connection.execute(statement).rowcount
         happened = bool(connection.execute("SELECT FROM log").fetchall())
         connection.rollback()
     if count == 0 and happened:

@@ -92,6 +92,12 @@ def one(wire: Wire, *script: str) -> tuple[Observation, ...]:
     return answers
 
 
+def run_each(wire: Wire, parts: Sequence[Part]) -> list[list[tuple[Observation, ...]]]:
+    for part in parts:
+        wire.send(part)
+    return [wire.hear() for _ in parts]
+
+
 def value(observation: Observation) -> str | None:
     assert observation.sqlstate is None, observation.in_words()
     return observation.rows[0][0]
@@ -320,7 +326,7 @@ class TestSetUp:
                 Part(set_up=("ROLLBACK TO SAVEPOINT base", f"SET LOCAL app.part = '{number}'"), scripts=scripts)
                 for number, scripts in enumerate([WHICH] * 20 + [[], WHICH * 150, WHICH])
             ]
-            heard = wire.run_each([Part(scripts=[(COUNT,)]), *parts])
+            heard = run_each(wire, [Part(scripts=[(COUNT,)]), *parts])
             assert [[value(*answer) for answer in answers] for answers in heard] == [
                 ["3"],
                 *([str(number)] for number in range(20)),
@@ -333,7 +339,7 @@ class TestSetUp:
         with Wire(connect()) as wire:
             wire.prepare(())
             before = wire.counter.round_trips
-            wire.run_each([Part(set_up=("SELECT 1",), scripts=WHICH)] * 10)
+            run_each(wire, [Part(set_up=("SELECT 1",), scripts=WHICH)] * 10)
             assert wire.counter.round_trips == before + 1
 
     @pytest.mark.parametrize("place", [0, 1, 5, 19])
@@ -342,7 +348,8 @@ class TestSetUp:
             wire.prepare(())
             sound, broken = (Part(set_up=(statement,), scripts=WHICH * 3) for statement in ("SELECT 1", "SELECT 1/0"))
             with pytest.raises(psycopg.errors.DivisionByZero):
-                wire.run_each([broken if number == place else sound for number in range(20)])
+                run_each(wire, [broken if number == place else sound for number in range(20)])
+            wire.give_up()
             wire.restart(())
             assert value(*one(wire, COUNT)) == "3"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 
 from tenantproof.core.catalog import Catalog, Constraint, Relation, RelationKind
 from tenantproof.core.model import Command, QName
@@ -43,6 +44,7 @@ class Wake:
         self._tables: dict[str, set[QName]] = defaultdict(set)
         self._pointing: dict[QName, list[tuple[QName, Constraint]]] = defaultdict(list)
         self._parts: dict[QName, list[QName]] = defaultdict(list)
+        self._named = cache(self._names_of)
         for name, relation in catalog.relations.items():
             self._tables[name.name].add(name)
             if relation.parent is not None:
@@ -71,7 +73,7 @@ class Wake:
             if action in _ACTING:
                 yield child, "DELETE" if (event, action) == ("DELETE", "c") else "UPDATE"
 
-    def _named(self, name: QName, event: str) -> Iterator[QName]:
+    def _names_of(self, name: QName, event: str) -> frozenset[QName]:
         """The relations that triggers and rules for the event name."""
         relation, words = self._relations[name], set[str]()
         for trigger in relation.triggers:
@@ -80,7 +82,7 @@ class Wake:
         for rule in relation.rules:
             if rule.event == event:
                 words.update(re.findall(r"\w+", rule.definition))
-        return (table for word in words for table in self._tables.get(word, ()))
+        return frozenset(table for word in words for table in self._tables.get(word, ()))
 
 
 def _events(relation: Relation, command: Command) -> frozenset[str]:

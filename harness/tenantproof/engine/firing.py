@@ -30,10 +30,11 @@ def hidden_writers(catalog: Catalog) -> frozenset[tuple[QName, Command]]:
         (name, command)
         for name, relation in catalog.relations.items()
         for command in (Command.UPDATE, Command.DELETE)
-        for events in [_events(relation, command)]
-        for fired in [list(_firing(catalog, through, name))]
-        if any(_may_hide(trigger, event, functions) for part in fired for trigger in part.triggers for event in events)
-        or any(rule.event in events for part in fired for rule in part.rules)
+        if any(
+            _may_hide(part, event, functions)
+            for part in _firing(catalog, through, name)
+            for event in _events(relation, command)
+        )
     )
 
 
@@ -61,7 +62,12 @@ def _firing(catalog: Catalog, through: Mapping[QName, Sequence[QName]], name: QN
         yield from _firing(catalog, through, other)
 
 
-def _may_hide(trigger: Trigger, event: str, functions: Mapping[QName, Function]) -> bool:
+def _may_hide(relation: Relation, event: str, functions: Mapping[QName, Function]) -> bool:
+    ruled = any(rule.event == event for rule in relation.rules)
+    return ruled or any(_acts_uncounted(trigger, event, functions) for trigger in relation.triggers)
+
+
+def _acts_uncounted(trigger: Trigger, event: str, functions: Mapping[QName, Function]) -> bool:
     if not trigger.enabled or event not in trigger.events:
         return False
     if trigger.row and trigger.timing == "AFTER":

@@ -70,7 +70,7 @@ def in_lanes(wire: Wire, courses: Iterable[Course[T]], stop: Callable[[], bool] 
         lane = going.popleft()
         try:
             goes_on = lane.go_on(lane.hear())
-        except Exception:
+        except Exception:  # whatever the talk makes of it: the wire is to be of use to whoever catches it
             _forget(wire)
             raise
         if goes_on:

@@ -147,6 +147,11 @@ class Plan:
         return known or Tenancy()
 
     @cached_property
+    def wake(self) -> Wake:
+        """What a write to a relation may write to beside it."""
+        return Wake(self.catalog)
+
+    @cached_property
     def hidden_writers(self) -> frozenset[tuple[QName, Command]]:
         """Relations and commands of which a row count of 0 does not mean that nothing happened."""
         return hidden_writers(self.catalog)
@@ -236,12 +241,11 @@ class Plan:
     @cached_property
     def _reach(self) -> Mapping[QName, Mapping[Command, tuple[QName, ...]]]:
         """What a command on the relation can change: the tables below it, and what triggers and cascades reach."""
-        wake = Wake(self.catalog)
 
         def reached(relation: Relation, command: Command) -> tuple[QName, ...]:
             below = self.below(relation)
             written = (self.catalog.relations[name] for name in (relation.name, *below))
-            further = sorted({name for table in written for name in wake.of(table, command)})
+            further = sorted({name for table in written for name in self.wake.of(table, command)})
             known = (name for name in further if self.tenancy_of(name).tenant is not None)
             return tuple(dict.fromkeys((*below, *known)))
 

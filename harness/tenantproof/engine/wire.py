@@ -207,42 +207,26 @@ class Wire:
         Returns one tuple of observations per script, one for each statement up to and including the first that
         was refused.
         """
-        return self.run_each([Part(scripts=scripts)])[0]
-
-    def run_each(self, parts: Sequence[Part]) -> list[list[tuple[Observation, ...]]]:
-        """For each part in turn: prepare its set-up, if it has any, and run its scripts.
-
-        All of it is sent ahead, so over a slow line the parts share their waiting.  Returns what `run` does, for each
-        part; raises psycopg.Error where set-up fails, as `prepare` does.
-        """
-        self._send_each(parts)
-        heard = []
-        for _ in parts:
-            answers, failure = self._part()
-            if failure is not None:
-                self.give_up()
-                raise psycopg.errors.error_from_result(failure)
-            heard.append(answers)
-        return heard
+        self._require_all_heard()
+        self.send(Part(scripts=scripts))
+        return self.hear()
 
     def try_each(self, parts: Sequence[Part]) -> list[list[tuple[Observation, ...]] | None]:
-        """As `run_each`, for parts that all have a set-up, which undoes what the one before left: None where it failed.
+        """What `run` says of each part that could be set up; None of the others.
 
-        Raises psycopg.Error where the server is gone, or what was prepared before failed.
+        Each has a set-up, which undoes what the one before left.  All of it is sent ahead, so over a slow line the
+        parts share their waiting.  Raises psycopg.Error where the server is gone, or what was prepared before failed.
         """
-        self._send_each(parts)
-        heard = [self._part() for _ in parts]
-        return [answers if failure is None else None for answers, failure in heard]
-
-    def _send_each(self, parts: Sequence[Part]) -> None:
-        assert not self._errands or self.lost, "what was sent is to be heard first"
+        self._require_all_heard()
         for part in parts:
             self.send(part)
+        heard = [self._part() for _ in parts]
+        return [answers if failure is None else None for answers, failure in heard]
 
     def send(self, part: Part) -> None:
         """Send a part without waiting for its answers, which `hear` brings.  Nothing else may run until then.
 
-        Of all parts together no more is under way than of those of `run_each`: answers nobody has read take memory.
+        Of all parts together no more is under way than of one alone: answers nobody has read take memory.
         """
         pieces = tuple(_pieces(part))
         self._errands.append(pieces)
@@ -358,8 +342,11 @@ class Wire:
         self._take_sync()
         return tuple(observations)
 
-    def _set_up(self, statements: Script) -> None:
+    def _require_all_heard(self) -> None:
         assert not self._errands or self.lost, "what was sent is to be heard first"
+
+    def _set_up(self, statements: Script) -> None:
+        self._require_all_heard()
         self._send_set_up(statements)
         self._unread.append(len(statements))
         if len(self._unread) > _CHUNK:

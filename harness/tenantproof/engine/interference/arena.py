@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
@@ -33,7 +33,6 @@ from tenantproof.properties.integrity import Breach, Hanging, breaches
 if TYPE_CHECKING:
     from tenantproof.engine.interference.scene import Scene
 
-T = TypeVar("T")
 
 _LASTING = 4
 _BASE = "SAVEPOINT world_1"

@@ -74,14 +74,17 @@ def smallest_world(seat: Seat, program: Program, world: Elsewhere) -> Elsewhere:
     """The world with as few happenings as possible: mostly one, of one row and one column."""
     alone = [world.only([happening]) for happening in world.happenings]
     likely = _in_telling_groups(seat, program, world)
-    for singles in (likely, [single for single in alone if single not in likely]):
-        told = seat.arena.learned(program, singles) if singles else []
-        chosen = next(
-            (single for single, difference in zip(singles, told, strict=True) if difference is not None), None
-        )
-        if chosen is not None:
-            return chosen
+    rest = [single for single in alone if single not in likely]
+    for singles in filter(None, (likely, rest)):
+        if telling := _telling(seat, program, singles):
+            return telling[0]
     return _without_idle(seat, program, world)
+
+
+def _telling(seat: Seat, program: Program, worlds: Sequence[Elsewhere]) -> list[Elsewhere]:
+    """Those of the worlds about which the program tells something."""
+    told = seat.arena.learned(program, worlds)
+    return [world for world, difference in zip(worlds, told, strict=True) if difference is not None]
 
 
 def _in_telling_groups(seat: Seat, program: Program, world: Elsewhere) -> list[Elsewhere]:
@@ -89,10 +92,9 @@ def _in_telling_groups(seat: Seat, program: Program, world: Elsewhere) -> list[E
     if len(world.happenings) <= _FEW:
         return []
     size = isqrt(len(world.happenings))
-    groups = [world.happenings[start : start + size] for start in range(0, len(world.happenings), size)]
-    told = seat.arena.learned(program, [world.only(group) for group in groups])
-    telling = (group for group, difference in zip(groups, told, strict=True) if difference is not None)
-    return [world.only([happening]) for group in telling for happening in group]
+    starts = range(0, len(world.happenings), size)
+    groups = [world.only(world.happenings[start : start + size]) for start in starts]
+    return [world.only([happening]) for group in _telling(seat, program, groups) for happening in group.happenings]
 
 
 def narrowed(seat: Seat, program: Program, world: Elsewhere) -> Elsewhere:
@@ -101,11 +103,10 @@ def narrowed(seat: Seat, program: Program, world: Elsewhere) -> Elsewhere:
         if len(world.happenings) != 1 or world.targets:
             return world
         parts = [world.only([part]) for part in seat.builder.narrowed(world.happenings[0])]
-        told = seat.arena.learned(program, parts)
-        smaller = next((part for part, difference in zip(parts, told, strict=True) if difference is not None), None)
-        if smaller is None:
+        smaller = _telling(seat, program, parts)
+        if not smaller:
             return world
-        world = smaller
+        world = smaller[0]
     return world
 
 

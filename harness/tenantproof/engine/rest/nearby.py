@@ -7,7 +7,6 @@ from functools import cache
 
 from tenantproof.core.attempt import Attempt
 from tenantproof.core.model import Command, QName
-from tenantproof.engine.consulted import Wake
 from tenantproof.engine.plan import Plan
 
 
@@ -16,7 +15,7 @@ class Nearby:
 
     def __init__(self, plan: Plan) -> None:
         self._catalog = plan.catalog
-        self._wake = Wake(plan.catalog)
+        self._wake = plan.wake
         self._step = cache(self._one_step)
         self._reach = cache(self._reached)
 
